@@ -1,0 +1,82 @@
+"""Make the shipped models of data/models: train, convert, evaluate once on the test images, record the hashes.
+
+usage: python benchmarks/make_models.py [--output data/models]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgelab.artifacts import write_atomic
+from edgelab.data import Mnist, load_mnist, split, to_input
+from edgelab.deploy.device import Runner
+from edgelab.shrink.convert import to_tflite
+from edgelab.train.fit import evaluate, fit, scores, set_seed
+from edgelab.train.models import build, to_keras_bytes
+
+if TYPE_CHECKING:
+    import keras
+
+RECIPES = {
+    "dense128": {"epochs": 6, "seed": 1, "modes": ["int8"]},
+    "small_cnn": {"epochs": 6, "seed": 1, "modes": ["float32", "int8", "int8_float_io"]},
+}
+CALIBRATION_SAMPLES = 500
+
+
+def train(name: str, epochs: int, seed: int, mnist: Mnist) -> tuple[keras.Model, dict[str, list[float]]]:
+    """Train one model of the course by the one recipe; return it with its history."""
+    set_seed(seed)
+    model = build(name)
+    return model, fit(model, mnist.x_train, mnist.y_train, epochs=epochs, seed=seed)
+
+
+def convert(model: keras.Model, mode: str, mnist: Mnist) -> tuple[bytes, float]:
+    """Convert a model, calibrated on training images; return the file and its accuracy on the test images."""
+    fraction = CALIBRATION_SAMPLES / len(mnist.x_train)
+    _, _, images, labels = split(mnist.x_train, mnist.y_train, fraction, seed=0)
+    tflite = to_tflite(model, mode, to_input(images), labels)
+    predicted = Runner(tflite).predict(to_input(mnist.x_test)).argmax(axis=1)
+    return tflite, scores(mnist.y_test, predicted).accuracy
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "data" / "models")
+    output = parser.parse_args().output
+    mnist = load_mnist()
+    entries = []
+
+    def record(name: str, file: str, data: bytes, accuracy: float, recipe: dict) -> None:
+        write_atomic(output / file, data)
+        entries.append(
+            {
+                "name": name,
+                "file": file,
+                "bytes": len(data),
+                "sha256": hashlib.sha256(data).hexdigest(),
+                "test_accuracy": round(accuracy, 4),
+                "command": "make models",
+                "seed": recipe["seed"],
+                "epochs": recipe["epochs"],
+            }
+        )
+        print(f"{file:32} {len(data):>9,} bytes  {accuracy:.4f}", flush=True)
+
+    for name, recipe in RECIPES.items():
+        model, _ = train(name, recipe["epochs"], recipe["seed"], mnist)
+        accuracy = evaluate(model, mnist.x_test, mnist.y_test).accuracy
+        record(name, f"{name}.keras", to_keras_bytes(model), accuracy, recipe)
+        for mode in recipe["modes"]:
+            tflite, accuracy = convert(model, mode, mnist)
+            record(f"{name}_{mode}", f"{name}_{mode}.tflite", tflite, accuracy, recipe)
+    index = {"made_by": "make models", "calibration_samples": CALIBRATION_SAMPLES, "models": entries}
+    write_atomic(output / "models.json", json.dumps(index, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

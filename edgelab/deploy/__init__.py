@@ -1,0 +1,1 @@
+"""Deploy: run a .tflite on a device; nothing here reaches TensorFlow or Keras."""

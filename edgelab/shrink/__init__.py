@@ -1,0 +1,1 @@
+"""Shrink: from a Keras model to a small .tflite."""

@@ -153,7 +153,7 @@ def fit(
     )
     history = model.fit(
         stream(x[train], y[train], batch_size, seed),
-        validation_data=stream(x[held_out], y[held_out], 1000),
+        validation_data=stream(x[held_out], y[held_out], 250),
         epochs=epochs,
         shuffle=False,  # the stream shuffles
         verbose=0,
@@ -173,7 +173,7 @@ def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
     [[1.0], [1.0]]
     """
     check_images(x)
-    return model.predict(stream(x, batch_size=1000), verbose=0)
+    return model.predict(stream(x, batch_size=250), verbose=0)
 
 
 class Evaluation(NamedTuple):

@@ -1,0 +1,65 @@
+"""Start-up: seconds and memory that importing takes, each in a fresh process, against bare Python in the same run.
+
+usage: python benchmarks/startup.py
+"""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+
+from edgelab.course.measured import save_measured
+
+IMPORTS = {
+    "bare Python": "pass",
+    "import edgelab": "import edgelab",
+    "import numpy": "import numpy",
+    "import edgelab.deploy.device": "import edgelab.deploy.device",
+    "LiteRT, a Runner ready": (
+        "from edgelab.artifacts import shipped; from edgelab.deploy.device import Runner; "
+        "Runner(shipped('small_cnn_int8'))"
+    ),
+    "import tensorflow": "import tensorflow",
+}
+ROUNDS = 7
+# Wall time is taken outside, so that the interpreter's own start counts; memory inside, at its peak.
+MEMORY = "\nimport psutil, json; print(json.dumps(getattr(psutil.Process().memory_info(), 'rss')))"
+
+
+def start(program: str) -> tuple[float, float]:
+    """Return seconds and MB of one fresh process that runs the program."""
+    import time
+
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    seconds = time.perf_counter() - began
+    child = subprocess.run([sys.executable, "-c", program + MEMORY], check=True, capture_output=True, text=True)
+    return seconds, json.loads(child.stdout.splitlines()[-1]) / 1e6
+
+
+def main() -> None:
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in IMPORTS}
+    for _ in range(ROUNDS):
+        for name, program in IMPORTS.items():
+            found[name].append(start(program))
+    bare = np.array(found["bare Python"])
+    rows = []
+    for name, values in found.items():
+        over = np.median(np.array(values) - bare, axis=0)
+        seconds, memory = np.median(values, axis=0)
+        row = {
+            "what": name,
+            "seconds": round(float(seconds), 3),
+            "seconds_over_bare": round(float(over[0]), 3),
+            "memory_mb": round(float(memory), 1),
+            "memory_mb_over_bare": round(float(over[1]), 1),
+            "rounds": ROUNDS,
+        }
+        rows.append(row)
+        print(f"{name:32} {row['seconds']:7.3f} s (+{row['seconds_over_bare']:.3f})  {row['memory_mb']:7.1f} MB")
+    save_measured("startup", rows)
+
+
+if __name__ == "__main__":
+    main()

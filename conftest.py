@@ -1,0 +1,3 @@
+"""Whatever pytest is asked to run from this clone, a notebook among it is held to its budget."""
+
+pytest_plugins = ["tests.nbval_budget"]

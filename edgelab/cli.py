@@ -1,0 +1,174 @@
+"""The command `edgelab`: run, test, open and store the course, copy a helper out of it."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+# Seconds: no cell of the course comes near it, and a cell that hangs does not hang the tests for long.
+CELL_TIMEOUT = 600
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code: 0, 1 for an error in words, 2 for a wrong command, 130 for Ctrl-C.
+
+    arguments: as typed after `edgelab`; None takes those of this process.
+
+    >>> main(["bench", "no_such_script"])
+    1
+    """
+    parser = _parser()
+    options, others = parser.parse_known_args(arguments)
+    if others and options.command not in ("test", "lab"):
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    # A character that the terminal cannot show must not end a long run; a log file gets each line when it is said.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace", line_buffering=True)
+    try:
+        return options.function(options, others)
+    except KeyboardInterrupt:
+        return 130
+    except ModuleNotFoundError as error:
+        print(f"edgelab: {error}. It comes with: pip install 'edgelab[course]'", file=sys.stderr)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"edgelab: {error}", file=sys.stderr)
+    return 1
+
+
+def root() -> Path:
+    """Return the clone's folder: the one we are in, or the one that this package runs from.
+
+    Raises FileNotFoundError outside a clone, saying where to get the course.
+
+    >>> (root() / "pyproject.toml").is_file()
+    True
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(__file__).resolve().parents[1]):
+        if (folder / "notebooks").is_dir() and (folder / "edgelab" / "cli.py").is_file():
+            return folder
+    raise FileNotFoundError(
+        f"{here} is not in a clone of the course: notebooks, tests and benchmarks do not travel in the wheel. "
+        f"Get them with: git clone {_repository()}"
+    )
+
+
+def _repository() -> str:
+    """Return the project's address as the installed package's metadata gives it."""
+    from importlib.metadata import metadata
+
+    urls = dict(line.split(", ", 1) for line in metadata("edgelab").get_all("Project-URL", []))
+    return urls["Repository"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Describe the commands."""
+    parser = argparse.ArgumentParser(
+        prog="edgelab", description="A course on deep learning for edge devices, and its helpers.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, function, help: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help, description=help, allow_abbrev=False)
+        added.set_defaults(function=function)
+        return added
+
+    run = command("run", _run, "execute the notebooks in order; they and the table of results go to build/")
+    run.add_argument("--from", dest="start", metavar="NN", help="continue from this notebook, e.g. 07")
+    store = command("store", _store, "execute notebooks and store them with their outputs, in place")
+    store.add_argument("name", nargs="*", help="notebooks, e.g. 07; none: all")
+    command("lab", _lab, "open the notebooks in JupyterLab (other arguments go to JupyterLab)")
+    command("test", _test, "run the unit tests and compare the notebooks (other arguments go to pytest)")
+    copy = command("copy", _copy, "print a helper with all it needs, to paste into a project of one's own")
+    copy.add_argument("name", help="a public function, e.g. to_tflite or edgelab.shrink.convert.to_tflite")
+    sync = command("sync", _sync, "write what is derived from elsewhere: pins, badges, links, the results table")
+    sync.add_argument("--check", action="store_true", help="write nothing, fail where something is out of date")
+    bench = command("bench", _bench, "run measuring scripts of benchmarks/ by name; none: list them")
+    bench.add_argument("name", nargs="*", help="scripts without .py")
+    bench.add_argument("--all", action="store_true", help="run each of them")
+    return parser
+
+
+def _run(options: argparse.Namespace, _: list[str]) -> int:
+    from edgelab.course.run import notebooks_in, run
+
+    run(notebooks_in(root() / "notebooks"), root() / "build", options.start)
+    return 0
+
+
+def _store(options: argparse.Namespace, _: list[str]) -> int:
+    from edgelab.course.run import notebooks_in, select
+    from edgelab.course.store import store
+
+    notebooks = notebooks_in(root() / "notebooks")
+    store([select(notebooks, name) for name in options.name] or notebooks)
+    return 0
+
+
+def _lab(_: argparse.Namespace, others: list[str]) -> int:
+    return _python("-m", "jupyterlab", *others, "notebooks")
+
+
+def _test(_: argparse.Namespace, others: list[str]) -> int:
+    """Run unit tests, then the notebooks: two calls, so that what the unit tests import stays out of the kernels."""
+    notebooks = ["--nbval", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}"]
+    calls = [["tests/unit"], [*notebooks, "notebooks"]]
+    if any((root() / other.partition("::")[0]).exists() for other in others if not other.startswith("-")):
+        calls = [notebooks]  # the arguments name the tests
+    codes = [_python("-m", "pytest", *call, *others, without=("EDGELAB_ARTIFACTS",)) for call in calls]
+    # 5 is pytest's "no test was selected", which a -k may rightly do to one of the two.
+    failed = [code for code in codes if code not in (0, 5)]
+    return failed[0] if failed else min(codes)
+
+
+def _copy(options: argparse.Namespace, _: list[str]) -> int:
+    from edgelab.course.copying import copy_source
+
+    source = copy_source(options.name)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")  # what Python reads, also where the console's own is another
+    print(source, end="" if source.endswith("\n") else "\n")
+    return 0
+
+
+def _sync(options: argparse.Namespace, _: list[str]) -> int:
+    from edgelab.course.sync import main as sync
+
+    return sync(check=options.check, root=root())
+
+
+def _bench(options: argparse.Namespace, _: list[str]) -> int:
+    # make_… scripts make what is shipped (`make models`); they measure nothing.
+    scripts = {p.stem: p for p in sorted((root() / "benchmarks").glob("*.py")) if not p.stem.startswith(("_", "make_"))}
+    unknown = [name for name in options.name if name not in scripts]
+    if unknown:
+        raise ValueError(f"no benchmark {', '.join(unknown)}; there are: {', '.join(scripts)}")
+    names = list(scripts) if options.all else options.name
+    for name in names:
+        print(f"benchmarks/{name}.py", flush=True)
+        code = _python(str(scripts[name]))
+        if code:
+            return code
+    if not names:
+        print("\n".join(scripts))
+    return 0
+
+
+def _python(*arguments: str, without: tuple[str, ...] = ()) -> int:
+    """Run this Python in the clone, without those variables; return its exit code, whoever presses Ctrl-C."""
+    # PYTHONDONTWRITEBYTECODE would make TensorFlow compile itself anew in each process, 9 s for 3.
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", *without)}
+    process = subprocess.Popen([sys.executable, *arguments], cwd=root(), env=environment)
+    while True:
+        try:
+            code = process.wait()
+            return 128 - code if code < 0 else code  # as a shell counts the signals
+        except KeyboardInterrupt:
+            continue  # it had the same Ctrl-C: JupyterLab asks whether to stop, pytest prints its summary
+
+
+if __name__ == "__main__":
+    sys.exit(main())

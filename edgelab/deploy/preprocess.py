@@ -1,0 +1,346 @@
+"""Preprocess: from a drawing or a photo of one digit to MNIST's form, in integers: the same bits on every machine.
+
+The steps, each a function of its own: read_image, grey, shrink, white_on_black, find_ink, crop, area_average,
+stretch, centre. `to_mnist` is their chain. Nothing below `read_image` uses a float, so a port to C or JavaScript
+can be held to equal bits.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MAX_PIXELS = 50_000_000  # the largest phone photos; decoded in colour they take 150 MB
+WORK_SIDE = 280  # photos are brought below this first: ten pixels for each of MNIST's 28
+ORIENTATION = 0x0112  # the EXIF tag in which phones say how they were held
+MIN_SIDE = 8  # a smaller image has no margin to tell paper from ink
+MIN_INK = 5  # a digit whose longer side has fewer pixels is a speck
+MIN_CONTRAST = 16  # grey levels between paper and ink; JPEG and shadows make smaller ones
+
+
+def to_mnist(image: "Image | str | Path | np.ndarray") -> np.ndarray:
+    """Bring a drawing or photo of one digit to MNIST's form: white ink on black, a 20x20 box, centred by mass.
+
+    image: a PIL image, the path of one, or a uint8 array (h, w), (h, w, 3) RGB or (h, w, 4) RGBA; dark ink on a
+    bright ground or the reverse, some margin around the digit and nothing else in the picture. Returns uint8
+    (28, 28), strongest ink 255. MNIST's own images come back as they are, but for a last grey level of scaling and
+    edges fainter than 16. Raises what `read_image`, `find_ink` and `crop` raise.
+    LeCun, Cortes and Burges, The MNIST database of handwritten digits: "size normalized to fit in a 20x20 pixel box
+    while preserving their aspect ratio … centered in a 28x28 image by computing the center of mass of the pixels".
+
+    >>> drawing = np.full((280, 280), 255, np.uint8)
+    >>> drawing[40:240, 120:160] = 0  # a black "1" on white paper
+    >>> to_mnist(drawing)[13, 10:18]
+    array([  0,   0, 255, 255, 255, 255,   0,   0], dtype=uint8)
+    """
+    ink = crop(find_ink(white_on_black(shrink(grey(read_image(image))))))
+    # 16 more bits: means rounded to 8 would leave thin or faint strokes a handful of levels to stretch.
+    small = area_average(ink.astype(np.int64) << 16, *fit(*ink.shape))
+    return centre(stretch(small))
+
+
+def read_image(image: "Image | str | Path | np.ndarray") -> np.ndarray:
+    """Read an image into a uint8 array, turned upright as its EXIF says.
+
+    image: a PIL image, the path of one, or a uint8 array (h, w), (h, w, 3) or (h, w, 4), which is returned as it is.
+    Returns uint8 (h, w) grey, (h, w, 3) RGB or (h, w, 4) RGBA. Raises FileNotFoundError; TypeError for another type
+    or dtype (float, bool, …); ValueError for a file that is no image, is damaged or has more than MAX_PIXELS pixels,
+    for an array of another rank, and for an image too small or too narrow to tell paper from ink.
+
+    >>> read_image(np.zeros((28, 28), np.uint8)).shape
+    (28, 28)
+    """
+    if isinstance(image, (str, os.PathLike)):
+        pixels = _open(Path(image))
+    elif hasattr(image, "getbands"):  # a PIL image, told without importing Pillow
+        pixels = _pixels(image, "image")
+    else:
+        pixels = image
+    if not isinstance(pixels, np.ndarray):
+        raise TypeError(f"image: found {type(image).__name__}; expected a PIL image, a path or a uint8 array")
+    if pixels.dtype != np.uint8:
+        raise TypeError(
+            f"image: found an array of {pixels.dtype}; expected uint8 grey levels 0 to 255. "
+            "From [0, 1] without NaN: np.round(255 * image).astype(np.uint8)"
+        )
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (3, 4)):
+        raise ValueError(f"image: found shape {pixels.shape}; expected one image, (h, w), (h, w, 3) or (h, w, 4)")
+    _check_size(pixels.shape[0], pixels.shape[1], "image")
+    return pixels
+
+
+def _open(path: Path) -> np.ndarray:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            if image.height * image.width <= MAX_PIXELS:  # the others are refused below, undecoded
+                image.load()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path}: no such image (looked in {Path.cwd()})") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path}: {error} Expected at most {MAX_PIXELS:,} pixels: make it smaller") from error
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{path}: not an image that Pillow can read; expected PNG, JPEG or the like") from error
+    except (OSError, SyntaxError, ValueError) as error:  # a broken PNG chunk is a SyntaxError to Pillow
+        raise ValueError(f"{path}: the image cannot be read ({error}). Save or copy it again") from error
+    return _pixels(image, str(path))
+
+
+def _pixels(image: "Image", name: str) -> np.ndarray:
+    from PIL import ImageOps
+
+    if image.mode == "F" or image.mode.startswith("I"):
+        raise ValueError(f"{name}: found mode {image.mode}; expected 8 bits a channel: save it as an 8-bit image")
+    _check_size(image.height, image.width, name)
+    if image.getexif().get(ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    mode = "RGBA" if image.has_transparency_data else "L" if image.mode in ("1", "L") else "RGB"
+    return np.asarray(image if image.mode == mode else image.convert(mode))  # convert copies, even to the same mode
+
+
+def _check_size(height: int, width: int, name: str) -> None:
+    if height * width > MAX_PIXELS:
+        raise ValueError(f"{name}: {width}x{height} pixels; expected at most {MAX_PIXELS:,}: make it smaller")
+    longer, shorter = max(height, width), min(height, width)
+    if longer == 0 or shorter // -(-longer // WORK_SIDE) < MIN_SIDE:
+        raise ValueError(
+            f"{name}: {width}x{height} pixels is too small or too narrow; expected at least {MIN_SIDE} on the shorter "
+            f"side when the longer is brought to {WORK_SIDE}: take a larger cut-out with some margin"
+        )
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    """Turn colour into grey: luma (19595 R + 38470 G + 7471 B + 32768) >> 16, transparent pixels laid on white.
+
+    image: uint8 (h, w), (h, w, 3) or (h, w, 4). Returns uint8 (h, w). The weights are ITU-R BT.601's in 16 bits, as
+    Pillow has them. Alpha a (0 to 255) first turns a channel c into (c a + 255 (255 - a) + 127) // 255.
+
+    >>> grey(np.array([[[255, 0, 0, 255], [0, 0, 0, 0]]], np.uint8))
+    array([[ 76, 255]], dtype=uint8)
+    """
+    if image.ndim == 2:
+        return image
+    result = np.empty(image.shape[:2], np.uint8)
+    for top in range(0, len(image), 64):  # in strips: a whole photo in 32 bits takes four times its memory
+        rows = image[top : top + 64].astype(np.uint32)
+        if image.shape[2] == 4:
+            alpha = rows[..., 3:]
+            rows = (rows[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+        luma = 19595 * rows[..., 0] + 38470 * rows[..., 1] + 7471 * rows[..., 2]
+        result[top : top + 64] = (luma + 32768) >> 16
+    return result
+
+
+def shrink(image: np.ndarray, side: int = WORK_SIDE) -> np.ndarray:
+    """Average whole blocks of pixels until the longer side is at most `side`: photos lose noise, drawings stay.
+
+    image: uint8 (h, w). Returns uint8 (h // f, w // f) with f = ceil(longer side / side), means rounded half up; up
+    to f - 1 rows and columns at the lower right, which fill no block, are left out. With f = 1, image unchanged.
+
+    >>> shrink(np.array([[0, 1], [1, 1]], np.uint8), side=1)
+    array([[1]], dtype=uint8)
+    """
+    f = -(-max(image.shape) // side)
+    if f == 1:
+        return image
+    height, width = image.shape[0] // f, image.shape[1] // f
+    blocks = image[: height * f, : width * f].reshape(height, f, width, f)
+    sums = blocks.sum(axis=(1, 3), dtype=np.int64)
+    return ((2 * sums + f * f) // (2 * f * f)).astype(np.uint8)
+
+
+def background(image: np.ndarray) -> np.ndarray:
+    """Estimate the paper's brightness under the ink: a plane through the medians of the four border strips.
+
+    image: uint8 (h, w), sides >= 2. Returns int64 (h, w), rounded half up; corners can leave 0 to 255. A strip is an
+    eighth of the side deep; its (upper) median forgets strokes that cover less than half of it.
+
+    >>> ramp = np.tile(np.arange(100, 180, dtype=np.uint8), (40, 1))  # the light comes from the right
+    >>> int(np.abs(background(ramp) - ramp).max())  # 80 levels of gradient, one of them left
+    1
+    """
+    height, width = image.shape
+    down, across = max(1, height // 8), max(1, width // 8)
+    strips = (image[:, :across], image[:, -across:], image[:down], image[-down:])
+    left, right, top, bottom = (_median(strip) for strip in strips)
+    # The strips' middles lie width - across and height - down apart; one denominator keeps it all in integers.
+    m, n = height - down, width - across
+    x, y = 2 * np.arange(width) - (width - 1), 2 * np.arange(height)[:, None] - (height - 1)
+    plane = (left + right + top + bottom) * m * n + 2 * (right - left) * m * x + 2 * (bottom - top) * n * y
+    return (plane + 2 * m * n) // (4 * m * n)
+
+
+def _median(values: np.ndarray) -> int:
+    return int(np.sort(values, axis=None)[values.size // 2])
+
+
+def white_on_black(image: np.ndarray) -> np.ndarray:
+    """Invert the image when its ink is darker than its background: MNIST is white ink on black.
+
+    image: uint8 (h, w). Returns uint8 (h, w), either image or 255 - image. Ink is what differs most from the border's
+    level, so the sum of cubed differences has its sign: white paper photographed at dusk is found as well.
+
+    >>> page = np.full((20, 20), 90, np.uint8)
+    >>> page[5:15, 9:11] = 20
+    >>> int(white_on_black(page)[10, 10])
+    235
+    """
+    difference = image - background(image)
+    return 255 - image if (difference**3).sum() < 0 else image
+
+
+def find_ink(image: np.ndarray) -> np.ndarray:
+    """Take the background away and leave the ink: its height above the paper where it stands out, elsewhere 0.
+
+    image: uint8 (h, w), bright ink on a darker background. Returns uint8 (h, w). Raises ValueError when nothing
+    stands out by MIN_CONTRAST grey levels and eight times the paper's noise.
+    The background is `background`'s plane plus, for shadows and vignettes, the mean of the paper within an eighth of
+    the side. Ink is what exceeds five times the paper's median deviation (3.4 sigma of Gaussian noise). That asks
+    only for a border of paper; Otsu's threshold would ask for ink in plenty, and splits the noise where it is rare.
+
+    >>> page = np.full((12, 12), 10, np.uint8)
+    >>> page[2:10, 5] = 90
+    >>> find_ink(page)[6, 3:8]
+    array([ 0,  0, 80,  0,  0], dtype=uint8)
+    """
+    height = image - background(image)
+    down, across = max(1, image.shape[0] // 8), max(1, image.shape[1] // 8)
+    edges = (height[:down], height[-down:], height[:, :across], height[:, -across:])
+    uneven = _median(np.abs(np.concatenate([e.ravel() for e in edges])))
+    paper = height <= min(3 * uneven, int(height.max()) // 2)
+    reach = max(image.shape) // 8
+    near = _box_sums(paper, reach) + (2 * reach + 1) ** 2 // 16  # the plane has a say where there is little paper
+    height = height - (2 * _box_sums(height * paper, reach) + near) // (2 * near)
+    noise, peak = _median(np.abs(height[paper])), int(height.max())
+    if peak < max(MIN_CONTRAST, 8 * noise):
+        raise ValueError(
+            f"nothing drawn: the strongest mark stands {peak} grey levels above a background with noise {noise}; "
+            f"expected at least {max(MIN_CONTRAST, 8 * noise)}. Draw a digit, or take the photo in better light"
+        )
+    return np.where(height > 5 * noise, height, 0).clip(0, 255).astype(np.uint8)
+
+
+def _box_sums(values: np.ndarray, reach: int) -> np.ndarray:
+    """Sum values (h, w) over the square of 2 reach + 1 pixels around each pixel, cut off at the image's edge."""
+    table = np.zeros((values.shape[0] + 1, values.shape[1] + 1), np.int64)
+    table[1:, 1:] = values.cumsum(axis=0, dtype=np.int64).cumsum(axis=1)
+    (y0, y1), (x0, x1) = (np.clip((np.arange(n) - reach, np.arange(n) + reach + 1), 0, n) for n in values.shape)
+    rows = table[y1] - table[y0]
+    return rows[:, x1] - rows[:, x0]
+
+
+def crop(ink: np.ndarray) -> np.ndarray:
+    """Cut the digit out: the smallest box around its strokes, without specks and faint fringes.
+
+    ink: uint8 (h, w), background 0, with some ink. Returns uint8 (rows, columns), a view. The box holds all connected
+    pieces (8 neighbours) of pixels above 1/16 of the peak that have 1/32 of the largest piece's ink or more: noise
+    and dust, and the ripples of JPEG, must not set the scale. Raises ValueError when its longer side is shorter than
+    MIN_INK pixels.
+
+    >>> ink = np.zeros((10, 10), np.uint8)
+    >>> ink[2:9, 4:6], ink[0, 9] = 255, 90  # a stroke and a speck
+    >>> crop(ink).shape
+    (7, 2)
+    """
+    pieces = label(ink > int(ink.max()) // 16)
+    mass = np.zeros(pieces.size + 1, np.int64)
+    np.add.at(mass, pieces, ink)
+    mass[0] = 0
+    kept = (32 * mass >= mass.max())[pieces] & (pieces > 0)
+    rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
+    box = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    if max(box.shape) < MIN_INK:
+        raise ValueError(
+            f"too small: the ink covers {box.shape[1]}x{box.shape[0]} pixels of {ink.shape[1]}x{ink.shape[0]}; "
+            f"expected a digit of at least {MIN_INK} pixels. Draw it larger, or cut the photo around it"
+        )
+    return box
+
+
+def label(mask: np.ndarray) -> np.ndarray:
+    """Number the connected pieces of a mask (8 neighbours).
+
+    mask: bool (h, w). Returns int64 (h, w): 0 outside, elsewhere one number a piece, 1 + the index of its last pixel.
+
+    >>> label(np.array([[True, False, True], [False, False, True]]))
+    array([[1, 0, 6],
+           [0, 0, 6]])
+    """
+    labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
+    while True:
+        padded = np.pad(labels, 1)
+        rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
+        best = np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+        best = np.where(mask, best.ravel()[best - 1], 0)  # jump to the label's own label: few rounds, however long
+        if np.array_equal(best, labels):
+            return labels
+        labels = best
+
+
+def fit(height: int, width: int, side: int = 20) -> tuple[int, int]:
+    """Scale a box so that its longer side is `side`, the other rounded half up and at least 1 pixel.
+
+    >>> fit(150, 31)
+    (20, 4)
+    """
+    longer = max(height, width)
+    return tuple(max(1, (2 * side * n + longer) // (2 * longer)) for n in (height, width))
+
+
+def area_average(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize by exact area averaging: each new pixel is the mean of the area of the old ones that it covers.
+
+    image: integers (h, w) below 2^31. Returns int64 (height, width), means rounded half up. A side is cut into
+    (old x new) equal parts, so that pixels of both sizes are whole numbers of them: the weights are integers, the
+    sums exact. Enlarges as well, by pieces of the same value.
+
+    >>> area_average(np.array([[0, 90, 30]]), 1, 2)
+    array([[30, 50]])
+    """
+
+    def overlaps(old: int, new: int) -> np.ndarray:
+        a, b = new * np.arange(old), old * np.arange(new)[:, None]  # where each old, each new pixel begins
+        return np.maximum(np.minimum(a + new, b + old) - np.maximum(a, b), 0)
+
+    h, w = image.shape
+    sums = overlaps(h, height) @ image.astype(np.int64) @ overlaps(w, width).T
+    return (2 * sums + h * w) // (2 * h * w)
+
+
+def stretch(image: np.ndarray) -> np.ndarray:
+    """Scale intensities so that the peak becomes 255, rounded half up.
+
+    image: integers >= 0 of any shape, below 2^54, at least one above 0. Returns uint8 of that shape.
+
+    >>> stretch(np.array([0, 25, 50]))
+    array([  0, 128, 255], dtype=uint8)
+    """
+    peak = int(image.max())
+    return ((510 * image.astype(np.int64) + peak) // (2 * peak)).astype(np.uint8)
+
+
+def centre(image: np.ndarray, side: int = 28) -> np.ndarray:
+    """Place a digit in a square by its centre of mass, which falls in [side/2 - 1/2, side/2 + 1/2) on each axis.
+
+    image: uint8 (h, w) with some ink, sides at most `side`. Returns uint8 (side, side). Positions count pixel indices
+    from 0; all 10,000 test images of MNIST have their centre in that interval, [13.5, 14.5). A digit that would stick
+    out is moved back in, whole.
+
+    >>> np.argwhere(centre(np.array([[255]], np.uint8)))
+    array([[14, 14]])
+    """
+
+    def offset(mass: np.ndarray) -> int:
+        total, moment = int(mass.sum()), int(mass @ np.arange(len(mass)))
+        first = -((2 * moment - (side - 1) * total) // (2 * total))  # ceil((side - 1) / 2 - moment / total)
+        return min(max(first, 0), side - len(mass))
+
+    top, left = (offset(image.sum(axis=axis, dtype=np.int64)) for axis in (1, 0))
+    result = np.zeros((side, side), np.uint8)
+    result[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return result

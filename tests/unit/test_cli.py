@@ -1,0 +1,217 @@
+"""The command line: exit codes that scripts can trust, errors in words, and a start that costs nothing."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from edgelab import cli
+from edgelab.course.copying import copy_source
+from edgelab.course.execute import kernel_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch) -> Path:
+    """An empty clone to stand in: notebooks, tests and benchmarks are looked for here."""
+    for folder in ("notebooks", "edgelab", "benchmarks", "tests/unit"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "edgelab" / "cli.py").touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_importing_the_command_line_is_light():
+    """`edgelab --help` must not wait for TensorFlow, nor `edgelab copy` for Jupyter."""
+    code = "import sys; before = set(sys.modules); import edgelab.cli; print(*set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    heavy = {"numpy", "tensorflow", "keras", "PIL", "nbclient", "nbformat", "IPython", "tqdm", "asyncio", "matplotlib"}
+    assert {name.split(".")[0] for name in done.stdout.split()} & heavy == set()
+
+
+def test_copy_prints_the_bytes_that_python_reads():
+    """Into a file, whatever the console's encoding: – in a source must not become ? or a byte of latin-1."""
+    name, expected = "course.results.table", copy_source("course.results.table")
+    assert "–" in expected
+    done = subprocess.run(
+        [sys.executable, "-m", "edgelab.cli", "copy", name],
+        capture_output=True,
+        env={**kernel_environment(None), "PYTHONIOENCODING": "latin-1"},
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.decode("utf-8").splitlines() == expected.splitlines()
+
+
+def test_an_error_is_a_line_and_exit_code_1(capsys):
+    assert cli.main(["copy", "no_such_function"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("edgelab: ")
+    assert "no_such_function" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("arguments", [[], ["walk"], ["run", "--form", "07"], ["copy"], ["run", "07"]])
+def test_a_wrong_command_is_exit_code_2(arguments, capsys):
+    """`edgelab run 07` must not run the whole course."""
+    with pytest.raises(SystemExit) as exit:
+        cli.main(arguments)
+    assert exit.value.code == 2
+    assert "usage: edgelab" in capsys.readouterr().err
+
+
+def test_run_lists_the_notebooks_for_an_unknown_start(clone, capsys):
+    nbformat.write(new_notebook(), clone / "notebooks" / "01_first.ipynb")
+    assert cli.main(["run", "--from", "99"]) == 1
+    assert "01_first" in capsys.readouterr().err
+    assert not (clone / "build").exists()
+
+
+def test_store_takes_names(clone, monkeypatch):
+    for name in ("01_first", "07_convert"):
+        nbformat.write(new_notebook(), clone / "notebooks" / f"{name}.ipynb")
+    stored = []
+    monkeypatch.setattr("edgelab.course.store.store", stored.append)
+    assert cli.main(["store", "7"]) == 0
+    assert cli.main(["store"]) == 0
+    assert [[path.stem for path in paths] for paths in stored] == [["07_convert"], ["01_first", "07_convert"]]
+    assert cli.main(["store", "7", "8"]) == 1
+    assert len(stored) == 2
+
+
+def test_sync_passes_its_verdict_on(clone, monkeypatch):
+    """CI asks --check whether a generated file is out of date."""
+    asked = []
+    monkeypatch.setattr("edgelab.course.sync.main", lambda check, root: asked.append((check, root)) or 1)
+    assert cli.main(["sync", "--check"]) == 1
+    assert cli.main(["sync"]) == 1
+    assert asked == [(True, clone), (False, clone)]
+
+
+def test_bench_lists_runs_and_stops(clone, capfd):
+    scripts = {"fast": "print('measured')", "slow": "raise SystemExit(3)", "make_models": "1 / 0", "zero": "1 / 0"}
+    for name, text in scripts.items():
+        (clone / "benchmarks" / f"{name}.py").write_text(text)
+    assert cli.main(["bench"]) == 0
+    assert capfd.readouterr().out.split() == ["fast", "slow", "zero"]
+    assert cli.main(["bench", "fast"]) == 0
+    assert "measured" in capfd.readouterr().out
+    assert cli.main(["bench", "--all"]) == 3
+    assert "ZeroDivisionError" not in capfd.readouterr().err
+    assert cli.main(["bench", "make_models"]) == 1
+    assert "there are: fast, slow, zero" in capfd.readouterr().err
+
+
+def test_outside_a_clone_the_error_says_where_to_get_the_course(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages" / "edgelab" / "cli.py"))
+    for command in ("run", "test", "lab", "store", "bench"):
+        assert cli.main([command]) == 1
+        assert "git clone https://" in capsys.readouterr().err
+
+
+def test_the_clone_is_found_from_its_folders_and_from_elsewhere(clone, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(clone / "notebooks")
+    assert cli.root() == clone
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert cli.root() == ROOT
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"), [([0, 0], 0), ([1, 0], 1), ([0, 1], 1), ([5, 0], 0), ([0, 5], 0), ([5, 5], 5), ([5, 2], 2)]
+)
+def test_the_worst_of_unit_tests_and_notebooks_counts(clone, monkeypatch, codes, expected):
+    """pytest's 5 is "nothing selected": right for one of the two with -k, wrong for both."""
+    calls, answers = [], iter(codes)
+    monkeypatch.setattr(cli, "_python", lambda *arguments, without: calls.append(arguments) or next(answers))
+    assert cli.main(["test", "-k", "x"]) == expected
+    assert ["tests/unit" in call for call in calls] == [True, False]
+    assert ["--nbval" in call and "notebooks" in call for call in calls] == [False, True]
+    assert all(call[-2:] == ("-k", "x") for call in calls)
+
+
+def test_a_path_is_tested_alone(clone, monkeypatch):
+    calls = []
+    monkeypatch.setattr(cli, "_python", lambda *arguments, without: calls.append(arguments) or 0)
+    assert cli.main(["test", "tests/unit"]) == 0
+    assert len(calls) == 1
+    assert calls[0].count("tests/unit") == 1
+    assert "--nbval" in calls[0]
+
+
+def test_a_child_at_ctrl_c_is_waited_for(clone, monkeypatch):
+    """pytest and JupyterLab had the same Ctrl-C and end in their own way; we must not end before them."""
+
+    class Child:
+        def __init__(self, *_, **__):
+            self.answers = iter([KeyboardInterrupt(), -2])
+
+        def wait(self):
+            answer = next(self.answers)
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+    monkeypatch.setattr(subprocess, "Popen", Child)
+    assert cli.main(["lab"]) == 130
+
+
+def test_a_stored_output_changed_by_hand_makes_edgelab_test_fail(clone):
+    """End to end, with the clone's own plugin: first everything is right, then one character is not."""
+    for name in ("conftest.py", "tests/__init__.py", "tests/nbval_budget.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, clone / name)
+    (clone / "tests" / "unit" / "test_one.py").write_text("def test_one():\n    assert True\n")
+    output = new_output("stream", name="stdout", text="42\n")
+    notebook = new_notebook(
+        cells=[new_code_cell("print(6 * 7)", execution_count=1, outputs=[output])],
+        metadata={"edgelab": {"budget": {"seconds": 60, "memory_mb": 300}}},
+    )
+    nbformat.write(notebook, clone / "notebooks" / "01_first.ipynb")
+    command = [sys.executable, "-P", "-m", "edgelab.cli", "test", "--color=no"]
+    right = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert right.returncode == 0, right.stdout + right.stderr
+
+    output.text = "43\n"
+    nbformat.write(notebook, clone / "notebooks" / "01_first.ipynb")
+    poisoned = subprocess.run([*command, "notebooks"], capture_output=True, text=True, timeout=120)
+    assert poisoned.returncode == 1
+    assert "FAILED notebooks/01_first.ipynb::Cell 0" in poisoned.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("programs", "words"),
+    [
+        ({}, "python3 is not installed"),
+        ({"python3": "#!/bin/sh\necho 'No module named pip' >&2\nexit 1\n"}, "sudo apt install python3-pip"),
+    ],
+)
+def test_make_names_the_package_that_is_missing(tmp_path, programs, words):
+    """Debian's bare python3 has no pip: a newcomer must not have to guess the package from a traceback."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sh", "rm", "cat", "mkdir", "dirname", "touch"):
+        (tools / name).symlink_to(shutil.which(name))
+    for name, text in programs.items():
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    for name in ("pyproject.toml", "uv.lock"):
+        (tmp_path / name).touch()
+    done = subprocess.run(
+        [shutil.which("make"), "run"],
+        cwd=tmp_path,
+        env={"PATH": str(tools)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert words in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,302 @@
+"""The stored notebooks hold to the course's form. Nothing is executed here: seconds, not minutes."""
+
+import copy
+import json
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from edgelab.course import sync
+
+ROOT = Path(__file__).resolve().parents[2]
+ADDRESS = sync.repository(ROOT)
+WITHOUT_TENSORFLOW = ("01", "10", "11", "12")
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[tuple[int, nbformat.NotebookNode]]:
+    """The code cells with their number, counted from 1 as in JupyterLab's brackets."""
+    return list(enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1))
+
+
+def valid(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """An invalid file opens in one tool and not in the next."""
+    try:
+        nbformat.validate(copy.deepcopy(notebook))
+    except nbformat.ValidationError as error:
+        return [f"not valid: {error.message}"]
+    return []
+
+
+def kernel(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """A kernel named after the author's environment is unknown everywhere else."""
+    found = notebook.metadata.get("kernelspec", {}).get("name")
+    return [] if found == "python3" else [f"kernelspec is {found!r}; expected python3"]
+
+
+def executed(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """Counts that are not 1..n: outputs of another order or text; a cell without a count nbval passes silently."""
+    counts = [cell.execution_count for _, cell in code_cells(notebook)]
+    expected = list(range(1, len(counts) + 1))
+    return [] if counts == expected else [f"execution counts {counts}; expected {expected}: run it from top to bottom"]
+
+
+def no_stderr(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """Warnings and log lines come and go with versions: noise for the reader, and nbval compares them."""
+    streams = [(n, output) for n, cell in code_cells(notebook) for output in cell.outputs]
+    return [f"cell {n}: stored stderr" for n, output in streams if output.get("name") == "stderr"]
+
+
+def compared(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """What is not compared is not tested: at most one code cell in five."""
+    tags = {"nbval-ignore-output", "nbval-skip"}
+    cells = code_cells(notebook)
+    ignored = [n for n, cell in cells if tags & set(cell.metadata.get("tags", []))]
+    return [f"cells {ignored} of {len(cells)} are not compared"] if 5 * len(ignored) > len(cells) else []
+
+
+def alt_texts(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """A figure without alt text says nothing to a reader who does not see it."""
+    images = [(n, o) for n, cell in code_cells(notebook) for o in cell.outputs if "image/png" in o.get("data", {})]
+    return [
+        f"cell {n}: figure without alt text; show it with plots.show(figure, alt)"
+        for n, output in images
+        if not output.metadata.get("image/png", {}).get("alt", "").strip()
+    ]
+
+
+def short_cells(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """One idea a cell. A mirrored function has its own bound, in the package."""
+    mine = [
+        (n, c) for n, c in code_cells(notebook) if not any(t.startswith("source:") for t in c.metadata.get("tags", []))
+    ]
+    lengths = [(n, len(cell.source.splitlines())) for n, cell in mine]
+    return [f"cell {n}: {lines} lines; at most 30" for n, lines in lengths if lines > 30]
+
+
+def opening(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """The first cell says what, for whom, at which cost."""
+    cell = notebook.cells[0]
+    if cell.cell_type != "markdown":
+        return ["begins with code; expected a Markdown cell with the title"]
+    problems = []
+    title, _, rest = cell.source.partition("\n")
+    if not re.match(r"# \S", title):
+        problems.append("first line is no `# Title`")
+    promise = re.split(r"You need|<!--", rest)[0].strip(" \n*_")
+    if not re.match(r"[^#|>\s-].*[.!?]", promise, re.DOTALL):
+        problems.append("no sentence of promise between title and *You need*")
+    places = [cell.source.find(word) for word in ("You need", "You will be able to", "Cost")]
+    if -1 in places or places != sorted(places):
+        return [*problems, "first cell lacks *You need*, *You will be able to*, *Cost*, in this order"]
+    objectives = re.findall(r"^\s*(?:[-*]|\d+\.) +\S", cell.source[places[1] : places[2]], re.MULTILINE)
+    if not 3 <= len(objectives) <= 5:
+        problems.append(f"{len(objectives)} objectives; expected 3 to 5 list items under *You will be able to*")
+    return problems
+
+
+def closing(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """The end answers the objectives, says where to go on and where it comes from."""
+    last = max([i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code"], default=-1)
+    text = "\n\n".join(cell.source for cell in notebook.cells[last + 1 :])
+    places = [text.find(word) for word in ("What you can do now", "Next", "Sources")]
+    if -1 in places or places != sorted(places):
+        return ["after the last code: expected *What you can do now*, *Next*, *Sources*, in this order"]
+    return []
+
+
+def badge(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """A badge copied from another notebook opens that one."""
+    text = nbformat.writes(notebook)
+    if notebook.cells[0].cell_type == "markdown" and sync.with_badge(text, ADDRESS, f"notebooks/{name}.ipynb") == text:
+        return []
+    return ["Binder badge is missing or wrong; run: make sync"]
+
+
+def budget(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """Without a budget, nothing holds a notebook to Binder's memory and a reader's patience."""
+    found = notebook.metadata.get("edgelab", {}).get("budget", {})
+    trains = any(re.search(r"\bfit\(", cell.source) for _, cell in code_cells(notebook))
+    memory = 300 if name[:2] in WITHOUT_TENSORFLOW else 1200 if trains else 1000
+    problems = []
+    for key, most in (("seconds", 120), ("memory_mb", memory)):
+        value = found.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+            problems.append(f"metadata.edgelab.budget.{key} is {value!r}; expected a number up to {most}")
+    return problems
+
+
+def light(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """The notebooks for devices must run where TensorFlow is not installed."""
+    pattern = re.compile(r"^\s*(?:import|from)\s+(?:[\w.]+\s*,\s*)*(?:tensorflow|keras)\b", re.MULTILINE)
+    found = [n for n, cell in code_cells(notebook) if pattern.search(cell.source)]
+    return [f"cell {n}: imports TensorFlow or Keras" for n in found] if name[:2] in WITHOUT_TENSORFLOW else []
+
+
+def no_traces(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """A path or host of the author's machine is wrong on each other one."""
+    traces = [r"/(?:work|root|tmp|home|Users|var/folders)/\w", r"[A-Z]:\\\\?Users"]
+    # A host called "lab" would be found in any text; a machine's generated name has a digit.
+    if re.search(r"\d", platform.node()):
+        traces.append(rf"\b{re.escape(platform.node())}\b")
+    problems = []
+    for n, cell in code_cells(notebook):
+        text = "\n".join(readable(output) for output in cell.outputs)
+        problems += [f"cell {n}: output has {m[0]!r}…" for trace in traces if (m := re.search(trace, text))]
+    return problems
+
+
+def readable(output: nbformat.NotebookNode) -> str:
+    """What an output says in words; an image's base64 may hold /tmp/ by chance."""
+    data = {kind: value for kind, value in output.get("data", {}).items() if not kind.startswith("image/")}
+    return f"{output.get('text', '')}{json.dumps(data, ensure_ascii=False)}{output.get('traceback', '')}"
+
+
+RULES: tuple[Callable[[str, nbformat.NotebookNode], list[str]], ...] = (
+    valid,
+    kernel,
+    executed,
+    no_stderr,
+    compared,
+    alt_texts,
+    short_cells,
+    opening,
+    closing,
+    badge,
+    budget,
+    light,
+    no_traces,
+)
+
+
+def misspelt(markdown: str) -> list[str]:
+    """What codespell finds in Markdown, with the project's own list of words."""
+    command = [sys.executable, "-m", "codespell_lib", "-"]
+    done = subprocess.run(command, input=markdown, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    assert not done.stderr, done.stderr
+    return done.stdout.splitlines()
+
+
+def stored() -> list[Path]:
+    return sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def good(name: str = "05_made_up") -> nbformat.NotebookNode:
+    """The smallest notebook that holds to every rule."""
+    first = (
+        "# A title\n\nFrom here you get there.\n\n*You need* nothing.\n\n*You will be able to*\n\n"
+        "- one\n- two\n- three\n\n*Cost*: 1 minute, 2 MB, half an hour."
+    )
+    figure = new_output("display_data", {"image/png": "aGk="}, metadata={"image/png": {"alt": "A line that rises."}})
+    codes = [
+        new_code_cell(f"print({n})", execution_count=n, outputs=[new_output("stream", text=f"{n}\n")])
+        for n in range(1, 6)
+    ]
+    codes[1].outputs.append(figure)
+    codes[2].metadata["tags"] = ["nbval-ignore-output"]
+    last = new_markdown_cell("## What you can do now\n\n- one\n\n*Next*: 06.\n\n*Sources*: none.")
+    metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "edgelab": {"budget": {"seconds": 60, "memory_mb": 300}},
+    }
+    notebook = new_notebook(cells=[new_markdown_cell(first), *codes, last], metadata=metadata)
+    return nbformat.reads(sync.with_badge(nbformat.writes(notebook), ADDRESS, f"notebooks/{name}.ipynb"), 4)
+
+
+def first_code(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    return notebook.cells[1]
+
+
+def say(notebook: nbformat.NotebookNode, text: str) -> None:
+    """Let the first code cell print a text."""
+    first_code(notebook).outputs[0].text = text
+
+
+def reword(notebook: nbformat.NotebookNode, cell: int, old: str, new: str) -> None:
+    """Replace words of a cell; they must be there, or the case would test nothing."""
+    assert old in notebook.cells[cell].source
+    notebook.cells[cell].source = notebook.cells[cell].source.replace(old, new)
+
+
+# (rule, what is wrong, name of the notebook, how it is made wrong)
+SPOILT = (
+    (valid, "an output without type", "05_x", lambda nb: first_code(nb).outputs[0].pop("output_type")),
+    (kernel, "the author's kernel", "05_x", lambda nb: nb.metadata.kernelspec.update(name="edge-env")),
+    (kernel, "no kernel", "05_x", lambda nb: nb.metadata.pop("kernelspec")),
+    (executed, "a cell not run", "05_x", lambda nb: first_code(nb).update(execution_count=None)),
+    (executed, "a cell run again", "05_x", lambda nb: first_code(nb).update(execution_count=9)),
+    (no_stderr, "a warning", "05_x", lambda nb: first_code(nb).outputs[0].update(name="stderr")),
+    (compared, "two of five ignored", "05_x", lambda nb: first_code(nb).metadata.update(tags=["nbval-skip"])),
+    (alt_texts, "no alt text", "05_x", lambda nb: nb.cells[2].outputs[1].metadata.clear()),
+    (alt_texts, "blank alt text", "05_x", lambda nb: nb.cells[2].outputs[1].metadata["image/png"].update(alt=" ")),
+    (short_cells, "31 lines", "05_x", lambda nb: first_code(nb).update(source="\n".join("1" * 31))),
+    (opening, "no title", "05_x", lambda nb: reword(nb, 0, "# A", "A")),
+    (opening, "no promise", "05_x", lambda nb: reword(nb, 0, "From here you get there.", "")),
+    (opening, "no cost", "05_x", lambda nb: reword(nb, 0, "*Cost*", "*Price*")),
+    (opening, "two objectives", "05_x", lambda nb: reword(nb, 0, "- three\n", "")),
+    (opening, "six objectives", "05_x", lambda nb: reword(nb, 0, "- three\n", "- three\n- 4\n- 5\n- 6\n")),
+    (opening, "code first", "05_x", lambda nb: nb.cells.pop(0)),
+    (closing, "no sources", "05_x", lambda nb: reword(nb, -1, "Sources", "Thanks")),
+    (closing, "ends with code", "05_x", lambda nb: nb.cells.append(new_code_cell("1", execution_count=6))),
+    (badge, "another notebook's badge", "07_x", lambda nb: reword(nb, 0, "07_x", "05_x")),
+    (badge, "no badge", "05_x", lambda nb: nb.cells[0].update(source="# A title")),
+    (budget, "none", "05_x", lambda nb: nb.metadata.pop("edgelab")),
+    (budget, "too long", "05_x", lambda nb: nb.metadata.edgelab.budget.update(seconds=121)),
+    (budget, "too much without training", "05_x", lambda nb: nb.metadata.edgelab.budget.update(memory_mb=1001)),
+    (budget, "too much without TensorFlow", "10_x", lambda nb: nb.metadata.edgelab.budget.update(memory_mb=301)),
+    (budget, "a text", "05_x", lambda nb: nb.metadata.edgelab.budget.update(seconds="60")),
+    (light, "import", "10_x", lambda nb: first_code(nb).update(source="import numpy, tensorflow as tf")),
+    (light, "from", "01_x", lambda nb: first_code(nb).update(source="x = 1\nif x:\n    from keras import Model")),
+    (no_traces, "a path", "05_x", lambda nb: say(nb, "written to /tmp/x/model.tflite")),
+    (no_traces, "a home", "05_x", lambda nb: say(nb, "C:\\Users\\me\\lab")),
+    (no_traces, "this host", "05_x", lambda nb: say(nb, "run on node42 today")),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "what", "name", "spoil"), SPOILT, ids=[f"{r.__name__}: {w}" for r, w, _, _ in SPOILT])
+def test_a_rule_finds_what_it_is_for(rule, what, name, spoil, monkeypatch):
+    """A checker that finds nothing in a bad notebook would pass all of them."""
+    monkeypatch.setattr(platform, "node", lambda: "node42")
+    notebook = good(name)
+    assert [problem for each in RULES for problem in each(name, notebook)] == []
+    spoil(notebook)
+    assert rule(name, notebook), f"{rule.__name__} let pass: {what}"
+
+
+def test_training_and_mirrored_cells_have_their_own_bounds():
+    """What the budgets allow must not be reported."""
+    notebook = good()
+    first_code(notebook).source = "history = fit(model, x, y)"
+    notebook.metadata.edgelab.budget["memory_mb"] = 1200
+    mirrored = new_code_cell(
+        "\n".join("1" * 40), execution_count=6, metadata={"tags": ["source:edgelab.maths.nn.dense"]}
+    )
+    notebook.cells.insert(6, mirrored)
+    assert [problem for rule in RULES for problem in rule("05_made_up", notebook)] == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.__name__ for rule in RULES])
+def test_stored_notebooks_hold_to(rule):
+    notebooks = [(path, nbformat.reads(path.read_text(encoding="utf-8"), nbformat.NO_CONVERT)) for path in stored()]
+    assert [f"{path.name}: {problem}" for path, nb in notebooks for problem in rule(path.stem, nb)] == []
+
+
+def test_stored_notebooks_are_small():
+    """A code host shows no larger ones, and each clone carries all versions."""
+    assert [f"{p.name}: {p.stat().st_size:,} bytes" for p in stored() if p.stat().st_size > 1_000_000] == []
+
+
+def test_stored_notebooks_are_spelt_right():
+    """codespell reads what jupytext prints: in the JSON of a notebook it would check base64."""
+    import jupytext
+
+    assert misspelt("Teh cat sat on the mat.\n"), "codespell finds the simplest mistake"  # codespell:ignore teh
+    assert misspelt(jupytext.writes(good(), fmt="md")) == []
+    found = {path.name: misspelt(jupytext.writes(nbformat.read(path, 4), fmt="md")) for path in stored()}
+    assert {name: lines for name, lines in found.items() if lines} == {}

@@ -1,0 +1,100 @@
+"""`edgelab store`: what is stored is the same each time, and nothing is stored that should not be seen."""
+
+import os
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+import edgelab.course.store as course
+from edgelab.course.execute import Cost, NotebookError
+from edgelab.course.store import normalise, record_cost, store
+
+CELLS = [
+    "import os\nprint(os.environ.get('EDGELAB_ARTIFACTS'))",
+    "",
+    "import ipywidgets\nslider = ipywidgets.IntSlider(description='width')\nslider",
+    "6 * 7",
+]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "01_a.ipynb"
+
+
+def write(path, *sources: str, **metadata) -> None:
+    cells = [new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(sources)]
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), path)
+
+
+def test_storing_twice_gives_the_same_bytes(path, monkeypatch, capsys):
+    """Random widget ids, timestamps and a second more would make each store a change to read in review."""
+    monkeypatch.setenv("EDGELAB_ARTIFACTS", "somewhere")
+    costs, execute = iter([Cost(1.2, 56.4), Cost(2.9, 61.0)]), course.execute
+    monkeypatch.setattr(course, "execute", lambda *arguments: (execute(*arguments), next(costs))[1])
+    write(path, *CELLS, edgelab={"budget": {"seconds": 60, "memory_mb": 300}})
+    store([path])
+    first = path.read_bytes()
+    store([path])
+    assert path.read_bytes() == first
+    assert os.listdir(path.parent) == ["01_a.ipynb"]
+
+    notebook = nbformat.read(path, as_version=4)
+    assert [cell.execution_count for cell in notebook.cells] == [1, None, 2, 3]
+    assert [cell.id for cell in notebook.cells] == ["cell-0", "cell-1", "cell-2", "cell-3"]
+    assert notebook.cells[0].outputs[0].text == "None\n"  # the shipped models, not the author's own
+    assert notebook.cells[3].outputs[0].execution_count == 3
+    assert "version" not in notebook.metadata.language_info
+    assert notebook.metadata.edgelab.budget == {"seconds": 60, "memory_mb": 300}
+    assert notebook.metadata.edgelab.cost == {"seconds": 1, "peak_mb": 60}
+    view = notebook.cells[2].outputs[0].data["application/vnd.jupyter.widget-view+json"]
+    assert view.model_id in notebook.metadata.widgets[course.WIDGETS].state
+    assert len(view.model_id.strip("0")) == 1
+    assert "01_a" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import sys\nprint('slow', file=sys.stderr)", r"code cell 1, 'import sys', writes to stderr: 'slow'"),
+        ("open('x.tflite', 'w').close()", r"leaves x\.tflite in its working folder"),
+        ("1 / 0", r"cell 1 of 1, '1 / 0', failed\nZeroDivisionError"),
+        ("print('x' * 1_000_001)", r"1,00\d,\d\d\d bytes stored, 0 of them PNG; expected 1,000,000 at most"),
+    ],
+)
+def test_a_notebook_that_must_not_be_stored_stays_as_it_was(path, source, words):
+    write(path, source)
+    before = path.read_bytes()
+    with pytest.raises(NotebookError, match=rf"01_a\.ipynb: {words}"):
+        store([path])
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("known", "measured", "stored"),
+    [
+        ({}, Cost(41.6, 812.0), {"seconds": 42, "peak_mb": 810}),
+        ({"seconds": 40, "peak_mb": 800}, Cost(49.9, 999.0), {"seconds": 40, "peak_mb": 800}),
+        ({"seconds": 40, "peak_mb": 800}, Cost(51.0, 1006.0), {"seconds": 51, "peak_mb": 1010}),
+        ({"seconds": 1, "peak_mb": 60}, Cost(2.9, 74.0), {"seconds": 1, "peak_mb": 60}),
+    ],
+)
+def test_the_cost_moves_only_when_it_moved_by_a_quarter(known, measured, stored):
+    notebook = new_notebook(metadata={"edgelab": {"cost": known}})
+    record_cost(notebook, measured)
+    assert notebook.metadata["edgelab"]["cost"] == stored
+
+
+def test_what_an_editor_left_behind_is_straightened():
+    """Counts of an afternoon's work, the author's own kernel name and JupyterLab's timestamps."""
+    result = new_output("execute_result", data={"text/plain": "42"}, execution_count=17)
+    timed = {"execution": {"iopub.status.busy": "2026-11-22T10:00:00Z"}, "tags": ["nbval-ignore-output"]}
+    cell = new_code_cell("6 * 7", id="stays", execution_count=17, metadata=timed, outputs=[result])
+    kernel = {"kernelspec": {"name": "my-env", "display_name": "my env"}, "language_info": {"version": "3.12.1"}}
+    notebook = new_notebook(cells=[cell], metadata=kernel)
+    normalise(notebook)
+    assert (cell.id, cell.execution_count, cell.outputs[0].execution_count) == ("stays", 1, 1)
+    assert cell.metadata == {"tags": ["nbval-ignore-output"]}
+    assert notebook.metadata["kernelspec"]["name"] == "python3"
+    assert notebook.metadata["language_info"] == {}

@@ -83,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     command("lab", _lab, "open the notebooks in JupyterLab (other arguments go to JupyterLab)")
     command("test", _test, "run the unit tests and compare the notebooks (other arguments go to pytest)")
     copy = command("copy", _copy, "print a helper with all it needs, to paste into a project of one's own")
-    copy.add_argument("name", help="a public function, e.g. to_tflite or edgelab.shrink.convert.to_tflite")
+    copied = copy.add_mutually_exclusive_group(required=True)
+    copied.add_argument("name", nargs="?", help="a public function, e.g. to_tflite or edgelab.shrink.convert.to_tflite")
+    copied.add_argument("--list", action="store_true", help="list all names instead")
     sync = command("sync", _sync, "write what is derived from elsewhere: pins, badges, links, the results table")
     sync.add_argument("--check", action="store_true", help="write nothing, fail where something is out of date")
     bench = command("bench", _bench, "run measuring scripts of benchmarks/ by name; none: list them")
@@ -125,9 +127,9 @@ def _test(_: argparse.Namespace, others: list[str]) -> int:
 
 
 def _copy(options: argparse.Namespace, _: list[str]) -> int:
-    from edgelab.course.copying import copy_source
+    from edgelab.course.copying import copy_source, public_names
 
-    source = copy_source(options.name)
+    source = "\n".join(public_names()) if options.list else copy_source(options.name)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")  # what Python reads, also where the console's own is another
     print(source, end="" if source.endswith("\n") else "\n")

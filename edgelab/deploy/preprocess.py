@@ -27,8 +27,8 @@ def to_mnist(image: "Image | str | Path | np.ndarray") -> np.ndarray:
 
     image: a PIL image, the path of one, or a uint8 array (h, w), (h, w, 3) RGB or (h, w, 4) RGBA; dark ink on a
     bright ground or the reverse, some margin around the digit and nothing else in the picture. Returns uint8
-    (28, 28), strongest ink 255. MNIST's own images come back as they are, but for a last grey level of scaling and
-    edges fainter than 16. Raises what `read_image`, `find_ink` and `crop` raise.
+    (28, 28), strongest ink 255. MNIST's own images come back nearly as they are: scaled from a peak of 254 to 255,
+    without fringes fainter than 16. Raises what `read_image`, `find_ink` and `crop` raise.
     LeCun, Cortes and Burges, The MNIST database of handwritten digits: "size normalized to fit in a 20x20 pixel box
     while preserving their aspect ratio … centered in a 28x28 image by computing the center of mass of the pixels".
 
@@ -211,8 +211,7 @@ def find_ink(image: np.ndarray) -> np.ndarray:
     height = image - background(image)
     down, across = max(1, image.shape[0] // 8), max(1, image.shape[1] // 8)
     edges = (height[:down], height[-down:], height[:, :across], height[:, -across:])
-    uneven = _median(np.abs(np.concatenate([e.ravel() for e in edges])))
-    paper = height <= min(3 * uneven, int(height.max()) // 2)
+    paper = height <= 3 * _median(np.abs(np.concatenate([edge.ravel() for edge in edges])))
     reach = max(image.shape) // 8
     near = _box_sums(paper, reach) + (2 * reach + 1) ** 2 // 16  # the plane has a say where there is little paper
     height = height - (2 * _box_sums(height * paper, reach) + near) // (2 * near)

@@ -148,7 +148,7 @@ def untested(package: Path, tests: Path) -> list[str]:
 
 
 def too_long(package: Path, most: int = 375) -> list[str]:
-    """Name the files of a package that have more lines than a reader keeps in mind: 300, and a quarter for docstrings."""
+    """Name the files of a package that have more lines than a reader keeps in mind (300 and a quarter)."""
     counts = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules(package).values()}
     return [f"{path}: {count} lines, at most {most}" for path, count in counts.items() if count > most]
 

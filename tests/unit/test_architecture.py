@@ -190,7 +190,8 @@ def test_no_file_is_too_long():
 
 def test_a_long_file_is_found(tmp_path):
     package = tree(tmp_path, data="\n" * 300, artifacts="\n" * 301)
-    assert [line.split("lab")[-1] for line in _imports.too_long(package, 300)] == ["/artifacts.py: 301 lines, at most 300"]
+    found = [line.split("lab")[-1] for line in _imports.too_long(package, 300)]
+    assert found == ["/artifacts.py: 301 lines, at most 300"]
 
 
 def test_nothing_is_left_unfinished():

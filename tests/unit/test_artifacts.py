@@ -77,6 +77,11 @@ def test_the_readers_own_model_comes_first_only_when_asked_for(models, tmp_path_
     assert artifacts.keep("other", b"x").read_bytes() == b"x"
 
 
+def test_a_file_without_record_is_read_as_it_is(models):
+    (models / "mine.tflite").write_bytes(b"anything")
+    assert artifacts.verify(models / "mine.tflite") == b"anything"
+
+
 def test_a_file_without_record_has_no_hash(models):
     assert artifacts.recorded_sha256(models / "other.tflite") is None
     assert artifacts.recorded_sha256(models / "m.tflite")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgelab.data import load_mnist
 from edgelab.train import fit as fitting
-from edgelab.train.fit import check_images, evaluate, fit, predict, progress_bar, scores, set_seed, stream
+from edgelab.train.fit import Evaluation, check_images, evaluate, fit, predict, progress_bar, scores, set_seed, stream
 from edgelab.train.models import build
 
 
@@ -87,6 +87,7 @@ def test_evaluate_agrees_with_counting_by_hand(few):
     model = build("dense128")
     x, y = few[0][:300], few[1][:300]
     found = evaluate(model, x, y)
+    assert isinstance(found, Evaluation)
     predicted = predict(model, x).argmax(axis=1)
     assert found.accuracy == pytest.approx((predicted == y).mean())
     assert found.confusion.shape == (10, 10)

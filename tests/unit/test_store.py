@@ -4,7 +4,7 @@ import os
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 import edgelab.course.store as course
 from edgelab.course.execute import Cost, NotebookError

@@ -13,6 +13,7 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 
 from edgelab.course import sync
+from edgelab.course.summary import summary
 
 ADDRESS = "https://github.com/me/my.lab"
 LINUX, MAC = "sys_platform == 'linux'", "sys_platform == 'darwin'"
@@ -330,3 +331,14 @@ def test_pins_install_what_a_walk_of_the_lock_finds(tmp_path_factory, graph):
             ahead += reached - found
             found |= reached
         assert {line.name for line in lines if line.marker is None or line.marker.evaluate(here)} == found
+
+
+def test_readme_without_results_keeps_the_former_ones(tmp_path):
+    text = "".join(f"<!-- {name}:start -->\nold\n<!-- {name}:end -->\n" for name in ("badge", "clone", "results"))
+    filled = sync.readme(text, tmp_path, "https://github.com/me/lab")
+    assert filled.count("old") == 1
+    assert "git clone https://github.com/me/lab\ncd lab" in filled
+
+
+def test_summary_puts_nothing_where_nothing_was_measured(tmp_path):
+    assert summary(tmp_path) == ""

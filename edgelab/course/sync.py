@@ -41,17 +41,18 @@ def repository(root: str | Path) -> str:
     return address
 
 
-def badge(address: str, path: str) -> str:
+def badge(address: str, path: str, up: str = "") -> str:
     """Return the Markdown of a Binder badge that opens a file or folder of the repository in JupyterLab.
 
-    address: https://github.com/OWNER/NAME. path: relative to the repository, with forward slashes.
+    address: https://github.com/OWNER/NAME. path: relative to the repository, with forward slashes. up: "../" where the
+    badge stands in a folder of the repository. The picture is ours: reading a notebook asks no other machine.
 
     >>> badge("https://github.com/me/lab", "notebooks").rpartition("(")[2]
     'https://mybinder.org/v2/gh/me/lab/HEAD?urlpath=lab/tree/notebooks)'
     """
     owner_name = address.removeprefix("https://github.com/")
     link = f"https://mybinder.org/v2/gh/{owner_name}/HEAD?urlpath=lab/tree/{path}"
-    return f"[![Run on Binder](https://mybinder.org/badge_logo.svg)]({link})"
+    return f"[![Run on Binder]({up}binder/badge.svg)]({link})"
 
 
 def fill(text: str, name: str, body: str, where: str) -> str:
@@ -96,7 +97,7 @@ def with_badge(text: str, address: str, path: str) -> str:
     source = first.source
     if "<!-- badge:start -->" not in source:
         source = source.rstrip() + "\n\n<!-- badge:start -->\n<!-- badge:end -->"
-    source = fill(source, "badge", badge(address, path), path)
+    source = fill(source, "badge", badge(address, path, up="../"), path)
     cost = notebook.metadata.get("edgelab", {}).get("cost")
     if cost:
         line = f"{cost['seconds']} s to run on two cores, {cost['peak_mb']} MB of memory"

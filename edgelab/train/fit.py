@@ -142,7 +142,7 @@ def fit(
     steps = -(-len(train) // batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
-        decay_steps=epochs * steps,
+        decay_steps=epochs * steps - steps // 2,  # counted from the end of the warm-up
         warmup_target=learning_rate,
         warmup_steps=steps // 2,
     )

@@ -1,7 +1,9 @@
 """A JupyterLab on the loopback and a Chromium to drive it, for tests that use a notebook as a person does."""
 
+import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -9,9 +11,10 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 CHROMIUM = [
     "--no-sandbox",
@@ -21,74 +24,128 @@ CHROMIUM = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",  # what the page's events do not show fails as well
 ]
+LOCAL = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
+BADGE = "https://mybinder.org/badge_logo.svg"  # the one picture that the notebooks' text fetches; it may fail
 STARTUP = 60  # seconds
 
 
+class Lab(NamedTuple):
+    """A running JupyterLab: its address, and the folder that it shows."""
+
+    address: str
+    root: Path
+
+
 @pytest.fixture
-def lab(tmp_path) -> Iterator[tuple[str, Path]]:
-    """Start JupyterLab in an empty folder with an empty HOME; return its address and the folder."""
-    (tmp_path / "home").mkdir()
-    (tmp_path / "root").mkdir()
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """Start JupyterLab in an empty folder with an empty HOME, and stop it with all its kernels."""
+    home, root = tmp_path / "home", tmp_path / "root"
+    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    root.mkdir()
+    # Without this a question about news covers part of the page.
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false"}))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}"]
-    command += [
-        "--ServerApp.ip=127.0.0.1",
-        "--ServerApp.port_retries=0",
-        "--ServerApp.root_dir=" + str(tmp_path / "root"),
-    ]
-    command += ["--IdentityProvider.token=", "--ServerApp.password=", "--LabApp.news_url=None"]
-    command += ["--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate"]
-    environment = {**os.environ, "HOME": str(tmp_path / "home")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    log = (tmp_path / "lab.log").open("w")
-    server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=tmp_path)
-    address = f"http://127.0.0.1:{port}"
+    server = [f"--ServerApp.{option}" for option in ("ip=127.0.0.1", f"port={port}", "port_retries=0", "password=")]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *server]
+    command += ["--IdentityProvider.token=", f"--ServerApp.root_dir={root}"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "IPYTHON"))}
+    environment |= {"HOME": str(home), "JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
+    address, log = f"http://127.0.0.1:{port}", tmp_path / "lab.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env=environment, cwd=tmp_path, start_new_session=True
+        )
     try:
-        deadline = time.monotonic() + STARTUP
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/api", timeout=2).close()
-                break
-            except OSError:
-                assert server.poll() is None, (tmp_path / "lab.log").read_text()
-                assert time.monotonic() < deadline, f"no JupyterLab within {STARTUP} s: see {tmp_path / 'lab.log'}"
-                time.sleep(0.3)
-        yield address, tmp_path / "root"
+        _wait(lambda: _answers(address), lambda: process.poll() is None, log)
+        yield Lab(address, root)
     finally:
-        server.terminate()
+        process.terminate()
         try:
-            server.wait(20)
+            process.wait(20)
         except subprocess.TimeoutExpired:
-            server.kill()
-        log.close()
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{address}/api", timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _wait(done, alive, log: Path) -> None:
+    """Wait until done(); fail with the server's log when it dies or takes too long."""
+    deadline = time.monotonic() + STARTUP
+    while not done():
+        assert alive(), f"JupyterLab ended:\n{log.read_text()}"
+        assert time.monotonic() < deadline, f"no JupyterLab within {STARTUP} s:\n{log.read_text()}"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Debian's Chromium without a window; Playwright's own download is not wanted."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.fail("the browser tests need Chromium. Install it: sudo apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, headless=True, args=CHROMIUM)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    """Open a page in Debian's Chromium; at the end, no error in it and no request to another machine is forgiven."""
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.fail("the browser tests need Chromium: sudo apt install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, headless=True, args=CHROMIUM)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.set_default_timeout(90_000)
-        errors, elsewhere = [], []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        local = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
-        page.on("request", lambda request: None if request.url.startswith(local) else elsewhere.append(request.url))
-        yield page
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    """Open a page; at the end, an error in it or a request to another machine fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, has_touch=True)
+    page = context.new_page()
+    page.set_default_timeout(90_000)
+    expect.set_options(timeout=60_000)
+    errors, elsewhere = [], []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: elsewhere.append(request.url))
+    page.on("websocket", lambda socket: elsewhere.append(socket.url))
+    yield page
+    context.close()
     assert errors == []
-    assert elsewhere == []
+    assert [url for url in elsewhere if not url.startswith(LOCAL) and url != BADGE] == []
 
 
-def run_all(page: Page, address: str, name: str) -> None:
-    """Open a notebook and press Run All Cells, once its kernel is there to do it."""
-    page.goto(f"{address}/lab/tree/{name}")
-    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+def open_notebook(page: Page, lab: Lab, name: str) -> None:
+    """Open a notebook of the lab's folder and wait for its kernel: to run a cell before asks for one in a dialog."""
+    page.goto(f"{lab.address}/lab/tree/{name}")
+    deadline = time.monotonic() + STARTUP
+    while not any(s["path"] == name and s["kernel"]["execution_state"] == "idle" for s in sessions(page, lab)):
+        assert time.monotonic() < deadline, f"no kernel for {name} within {STARTUP} s"
+        page.wait_for_timeout(200)
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+
+
+def sessions(page: Page, lab: Lab) -> list[dict]:
+    """Return the lab's sessions: open notebooks with a kernel."""
+    return page.request.get(f"{lab.address}/api/sessions").json()
+
+
+def run_all(page: Page) -> None:
+    """Press Run All Cells in the open notebook."""
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+def scroll_to(page: Page, target: Locator) -> None:
+    """Turn the mouse wheel until the target is there: JupyterLab keeps only the cells near the window in the page."""
+    page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-WindowedPanel-outer").hover()
+    deadline = time.monotonic() + 60
+    while not (target.count() and target.first.is_visible()):
+        assert time.monotonic() < deadline, f"not found by scrolling: {target}"
+        page.mouse.wheel(0, 400)
+        page.wait_for_timeout(200)
+    target.first.scroll_into_view_if_needed()

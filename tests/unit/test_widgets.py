@@ -2,6 +2,8 @@
 
 import base64
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -104,6 +106,57 @@ def test_strokes_drawn_before_the_canvas_is_shown_are_drawn_again(pad, monkeypat
     monkeypatch.setattr(pad.canvas, "stroke_line", lambda *ends: lines.append(ends))
     send(pad, "client_ready")
     assert lines == [(*ONE[0], *ONE[1]), (*ONE[1], *ONE[2])]
+
+
+def test_a_second_finger_does_not_break_the_stroke(pad):
+    send(pad, "touch_start", ONE[0])
+    send(pad, "touch_start", ONE[0], (10, 10))
+    send(pad, "touch_move", ONE[1], (10, 10))
+    send(pad, "touch_end", (10, 10))
+    send(pad, "touch_move", (10, 10))
+    assert pad.strokes == [ONE[:2]]
+
+
+def test_the_screen_is_white_paper_whatever_the_theme(pad, monkeypatch):
+    """A canvas is transparent: on JupyterLab's dark theme black ink was drawn on black."""
+    filled = []
+    monkeypatch.setattr(pad.canvas, "fill_rect", lambda *box: filled.append((pad.canvas.fill_style, *box)))
+    send(pad, "client_ready")
+    pad.clear()
+    assert filled == [("white", 0, 0, 280, 280)] * 2
+
+
+@pytest.mark.parametrize(
+    "strokes", [[(10, 10), (20, 20)], [[]], [[(1, 2, 3)]], [[(1, float("nan"))]], [[(1, 1e9)]], [["ab"]]]
+)
+def test_strokes_that_are_none_are_refused_and_the_pad_stays(pad, strokes):
+    """A flat list of points is what people try first."""
+    pad.draw([ONE])
+    with pytest.raises(ValueError, match=r"strokes\[0\]: found .*expected .*\(x, y\) in pixels"):
+        pad.draw(strokes)
+    assert pad.strokes == [ONE]
+    assert pad.text == "ink 1"
+
+
+def test_a_long_answer_stays_inside_the_picture():
+    short, long = (DrawingPad(lambda image, text=text: text) for text in ("3", "Error: × – → " * 50))
+    short.draw([ONE])
+    long.draw([ONE])
+    assert short.picture().size == long.picture().size
+    margin = np.asarray(long.picture())
+    assert (margin[-10:, 290:] == 255).all()
+    assert (margin[:, -5:] == 255).all()
+
+
+def test_an_empty_pad_says_so_in_its_alt_text(pad):
+    assert pad._repr_mimebundle_()[1] == {"image/png": {"alt": "An empty pad with the words: draw a digit."}}
+
+
+def test_the_pad_needs_no_tensorflow():
+    """Notebook 01 has 300 MB, TensorFlow alone takes 500."""
+    code = "import sys; from edgelab.course.widgets import DrawingPad; DrawingPad(str).draw([[(9, 9), (99, 99)]])\n"
+    code += "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_the_bundle_has_the_widget_and_a_picture_with_alt_text(pad):

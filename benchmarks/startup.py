@@ -51,9 +51,9 @@ def main() -> None:
         row = {
             "what": name,
             "seconds": round(float(seconds), 3),
-            "seconds_over_bare": round(float(over[0]), 3),
+            "seconds_over_bare": round(float(over[0]), 3) + 0.0,
             "memory_mb": round(float(memory), 1),
-            "memory_mb_over_bare": round(float(over[1]), 1),
+            "memory_mb_over_bare": round(float(over[1]), 1) + 0.0,
             "rounds": ROUNDS,
         }
         rows.append(row)

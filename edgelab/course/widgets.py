@@ -97,8 +97,7 @@ class DrawingPad:
         self.canvas.on_touch_move(lambda touches: self._go_on(*touches[0]))
         self.canvas.on_touch_end(lambda touches: self._end())
         self.canvas.on_touch_cancel(lambda touches: self._end())
-        # A canvas that is shown later, or again after the page was loaded anew, starts out empty.
-        self.canvas.on_client_ready(self._redraw)
+        self.canvas.on_client_ready(self._show_again)
         self.clear()
 
     def draw(self, strokes: Sequence[Stroke]) -> None:
@@ -153,6 +152,12 @@ class DrawingPad:
         if self._pressed:
             self._pressed = False
             self._ask()
+
+    def _show_again(self) -> None:
+        """Draw all on a canvas that a page has just made, empty: a later view, or the page loaded anew."""
+        # ipycanvas 0.14 says only once which canvas it draws on, and a new page has not heard it: it draws nothing.
+        self.canvas._canvas_manager._current_canvas = None
+        self._redraw()
 
     def _redraw(self) -> None:
         """Draw all strokes on the screen, in one message; the picture that counts is `drawing`'s."""

@@ -161,12 +161,14 @@ class Runner:
             raise TypeError(f"x is {x.dtype}; {self.name} takes {accepted}. uint8 images: edgelab.data.to_input(x)")
         if not np.isfinite(x).all():
             bad = np.argwhere(~np.isfinite(x))[0].tolist()
-            raise ValueError(f"x contains NaN or infinity (first at {bad}); the runtime would answer class 0 silently")
+            raise ValueError(
+                f"x contains NaN or infinity (first at {bad}); the runtime would answer some class without a word"
+            )
         low, high = self.input_range
         if len(x) and (x.min() < low or x.max() > high):
             raise ValueError(
                 f"x runs from {x.min():g} to {x.max():g}; expected {low:g} to {high:g}. "
-                "Images in 0..255: edgelab.data.to_input(x)"
+                "Divide by 255, or give the uint8 images to edgelab.data.to_input"
             )
         if self.input_dtype == np.float32:
             return x

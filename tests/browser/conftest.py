@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -136,8 +137,19 @@ def sessions(page: Page, lab: Lab) -> list[dict]:
 
 def run_all(page: Page) -> None:
     """Press Run All Cells in the open notebook."""
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    press(page, "Run", "Run All Cells")
+
+
+def save(page: Page) -> None:
+    """Save the open notebook and wait until it is."""
+    with page.expect_response(lambda response: response.request.method == "PUT" and "/api/contents/" in response.url):
+        press(page, "File", "Save Notebook")
+
+
+def press(page: Page, menu: str, entry: str) -> None:
+    """Choose an entry of JupyterLab's main menu; its shortcut is part of an entry's name."""
+    page.get_by_role("menuitem", name=menu, exact=True).click()
+    page.get_by_role("menuitem", name=re.compile(rf"^{entry}( (Ctrl|Shift|Alt).*)?$")).click()
 
 
 def scroll_to(page: Page, target: Locator) -> None:

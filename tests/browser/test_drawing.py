@@ -9,7 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, expect
 
-from .conftest import Lab, open_notebook, run_all, scroll_to
+from .conftest import Lab, open_notebook, run_all, save, scroll_to
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "01_first_digit.ipynb"
 # Says which way a stroke runs: no model, so what fails here is the pad.
@@ -62,7 +62,8 @@ def ink(canvas: Locator) -> int:
 @pytest.fixture
 def pad(page: Page, lab: Lab) -> Locator:
     """Run a notebook with a pad and nothing else; return the pad's canvas."""
-    nbformat.write(new_notebook(cells=[new_code_cell(PAD)]), lab.root / "pad.ipynb")
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+    nbformat.write(new_notebook(cells=[new_code_cell(PAD)], metadata=kernel), lab.root / "pad.ipynb")
     open_notebook(page, lab, "pad.ipynb")
     run_all(page)
     canvas = page.locator(".jp-OutputArea canvas")
@@ -114,7 +115,7 @@ def test_a_page_loaded_anew_shows_the_drawing_again(lab, page, pad):
     by_mouse(page, pad, TALL)
     expect(said(page)).to_have_text("tall")
     drawn = ink(pad)
-    page.keyboard.press("Control+s")
+    save(page)
     open_notebook(page, lab, "pad.ipynb")
     pad.wait_for()
     expect(said(page)).to_have_text("tall")

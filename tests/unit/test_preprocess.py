@@ -316,3 +316,15 @@ def test_fit_keeps_the_aspect_ratio():
 
 def test_stretch_rounds_half_up_at_any_scale():
     np.testing.assert_array_equal(stretch(np.array([0, 1, 2]) << 16), [0, 128, 255])
+
+
+def test_find_ink_and_crop_leave_the_stroke_alone():
+    """Paper that stays, or ink that goes, would move the box that everything after is measured from."""
+    from edgelab.deploy.preprocess import crop, find_ink
+
+    page = np.zeros((100, 100), np.uint8)
+    page[20:70, 40:60] = 255
+    ink = find_ink(page)
+    assert ink.shape == page.shape
+    assert (ink[page == 0] == 0).all()
+    assert crop(ink).shape == (50, 20)

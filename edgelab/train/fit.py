@@ -54,7 +54,8 @@ def stream(x: np.ndarray, y: np.ndarray, batch_size: int = 128, seed: int | None
     """Feed uint8 images as float32 batches in [0, 1], in a new order each epoch when a seed is given.
 
     x: uint8 (n, h, w) or (n, h, w, channels). y: int (n,). Returns a dataset of pairs: images float32
-    (batch, h, w, channels), labels int32 (batch,). Only the batch in hand exists as float: 60,000 images stay 47 MB, not 188.
+    (batch, h, w, channels), labels int32 (batch,). Only the batch in hand exists as float: 60,000 images stay 47 MB,
+    not 188.
 
     >>> images, labels = next(iter(stream(np.full((3, 28, 28), 255, np.uint8), np.arange(3), batch_size=2)))
     >>> images.shape

@@ -47,7 +47,7 @@ def _seeds(rows: list[dict]) -> str:
 def _latency(rows: list[dict]) -> str:
     head = ["One digit through the small CNN, all in one run; the ratio is to LiteRT float32:", ""]
     lines = ["| runtime | median | ratio |", "|:--|--:|--:|"]
-    return "\n".join(head + lines + [f"| {r['runtime']} | {r['p50_ms']:,} ms | {r['ratio']:,} × |" for r in rows])
+    return "\n".join(head + lines + [f"| {r['runtime']} | {r['p50_ms']:,g} ms | {r['ratio']:,g} × |" for r in rows])
 
 
 def _startup(rows: list[dict]) -> str:

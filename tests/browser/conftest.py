@@ -28,7 +28,6 @@ CHROMIUM = [
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",  # what the page's events do not show fails as well
 ]
 LOCAL = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
-BADGE = "https://mybinder.org/badge_logo.svg"  # the one picture that the notebooks' text fetches; it may fail
 STARTUP = 60  # seconds
 
 
@@ -116,7 +115,7 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert errors == []
-    assert [url for url in elsewhere if not url.startswith(LOCAL) and url != BADGE] == []
+    assert [url for url in elsewhere if not url.startswith(LOCAL)] == []
 
 
 def open_notebook(page: Page, lab: Lab, name: str) -> None:

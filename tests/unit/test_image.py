@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFile
 
-from edgelab.deploy import preprocess
-from edgelab.deploy.preprocess import read_image, to_mnist
+from edgelab.deploy.image import ORIENTATION, read_image
+from edgelab.deploy.preprocess import to_mnist
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_files_give_the_same_as_the_array_by_path_or_string(seven, tmp_path, nam
 def test_a_phone_held_sideways_does_not_turn_the_digit(seven, tmp_path, name):
     """Phones store the sensor's pixels and the orientation in EXIF: ignoring it turned portraits by 90 degrees."""
     exif = Image.Exif()
-    exif[preprocess.ORIENTATION] = 6  # to be turned clockwise for viewing
+    exif[ORIENTATION] = 6  # to be turned clockwise for viewing
     sideways = seven.rotate(90, expand=True)
     sideways.save(tmp_path / name, exif=exif, quality=100, **({"lossless": True} if name.endswith("webp") else {}))
     assert read_image(tmp_path / name).shape[:2] == (120, 90)

@@ -1,8 +1,8 @@
 """Preprocess: from a drawing or a photo of one digit to MNIST's form, in integers: the same bits on every machine.
 
 The steps, each a function of its own: read_image (in image.py), grey, shrink, white_on_black, find_ink, crop,
-area_average, stretch, centre. `to_mnist` is their chain. Nothing after `read_image` uses a float, so a port to C or JavaScript
-can be held to equal bits.
+area_average, stretch, centre. `to_mnist` is their chain. Nothing after `read_image` uses a float, so a port to C or
+JavaScript can be held to equal bits.
 """
 
 from pathlib import Path

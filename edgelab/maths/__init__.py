@@ -1,0 +1,1 @@
+"""Maths: reference implementations in NumPy, forward and backward."""

@@ -1,0 +1,72 @@
+"""What fits together: the operands of a convolution, its bias, the gradient that comes back."""
+
+import numpy as np
+
+
+def as_images(x: np.ndarray) -> np.ndarray:
+    """Return a batch of images as floats: float64 stays, float32 stays, integers that fit become float32.
+
+    x: (n, height, width, channels). Raises ValueError for another number of axes.
+
+    >>> as_images(np.zeros((1, 28, 28, 1), np.uint8)).dtype.name
+    'float32'
+    """
+    x = np.asarray(x)
+    if x.ndim != 4:
+        raise ValueError(f"x has shape {x.shape}; expected images (n, height, width, channels). One image: x[None]")
+    return x.astype(np.result_type(x, np.float32), copy=False)
+
+
+def operands(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return images and kernels as floats of one dtype, after checking that they fit.
+
+    x: (n, height, width, channels). w: (height, width, channels, outputs), or (…, multiplier) of a depthwise one.
+    Raises ValueError naming both shapes and the axis that differs.
+
+    >>> [a.dtype.name for a in operands(np.zeros((1, 8, 8, 3), np.uint8), np.zeros((3, 3, 3, 4)))]
+    ['float64', 'float64']
+    """
+    x, w = as_images(x), np.asarray(w)
+    if w.ndim != 4 or 0 in w.shape:
+        raise ValueError(f"w has shape {w.shape}; expected kernels (height, width, channels, outputs), no axis empty")
+    if x.shape[3] != w.shape[2]:
+        raise ValueError(
+            f"x of shape {x.shape} has {x.shape[3]} channels (axis 3), w of shape {w.shape} reads {w.shape[2]} (axis 2)"
+            "; expected as many. Kernels are (height, width, channels, outputs)"
+        )
+    dtype = np.result_type(x, w)
+    return x.astype(dtype, copy=False), w.astype(dtype, copy=False)
+
+
+def plus_bias(y: np.ndarray, b: np.ndarray | None) -> np.ndarray:
+    """Add one bias a channel, if there is one.
+
+    y: (…, channels). b: (channels,) or None. Raises ValueError naming both shapes where they do not fit.
+
+    >>> plus_bias(np.zeros((1, 1, 1, 2)), np.array([1, 2])).tolist()
+    [[[[1.0, 2.0]]]]
+    """
+    if b is None:
+        return y
+    if np.shape(b) != y.shape[-1:]:
+        raise ValueError(
+            f"b has shape {np.shape(b)}; the output of shape {y.shape} takes {y.shape[-1:]}, one a channel"
+        )
+    return y + np.asarray(b)
+
+
+def upstream(dy: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the gradient that comes from above, after checking that it has the shape of the output.
+
+    dy: gradient of the loss by the layer's output. shape: of that output. Raises ValueError naming both.
+
+    >>> upstream([[1.0, 2.0]], (1, 2)).shape
+    (1, 2)
+    """
+    dy = np.asarray(dy)
+    if dy.shape != tuple(shape):
+        raise ValueError(
+            f"dy has shape {dy.shape}, the layer's output {tuple(shape)}; expected the same. "
+            "Stride, padding and dilation must be those of the forward pass"
+        )
+    return dy

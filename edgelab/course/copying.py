@@ -1,40 +1,24 @@
 """Print one function or class of the package with just what it needs, so that it works in a file of its own.
 
-Sources are read, never imported: copying a training function costs no TensorFlow.
+Sources are read, never imported: copying a training function costs no TensorFlow. What `from edgelab.WING.FILE import
+name` at the top of a file brings is copied too, where both files belong to wings that promise to work alone.
 """
 
 from __future__ import annotations
 
 import ast
-import contextlib
 import difflib
-import doctest
-import symtable
+import graphlib
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 from edgelab import __version__
+from edgelab.course.layout import File, assembled, import_text
+from edgelab.course.pieces import Definition, Piece, annotations_in, example_names, pieces
 
 PACKAGE = Path(__file__).resolve().parent.parent
 # What these wings promise: their functions and classes work where edgelab isn't installed.
 PASTING = ("data", "maths", "train", "shrink")
-
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-
-
-class _Piece(NamedTuple):
-    """A top-level statement of a file, or one name of an import.
-
-    node: the statement. alias: the name, where it is an import. guard: the test of the `if TYPE_CHECKING:` that it
-    stands under, else None. binds, needs: the names it makes, and those it takes from the rest of the file.
-    """
-
-    node: ast.stmt
-    alias: ast.alias | None
-    guard: ast.expr | None
-    binds: frozenset[str]
-    needs: frozenset[str]
 
 
 def public_names() -> list[str]:
@@ -57,28 +41,35 @@ def public_names() -> list[str]:
 def copy_source(name: str) -> str:
     """Return the source of a public function or class as a file of its own, under a comment that names its origin.
 
-    name: `to_tflite`, `shrink.convert.to_tflite` or `edgelab.shrink.convert.to_tflite`. The file holds what the
-    function and its example need of its module (imports, helpers, constants, in their order) and nothing else;
-    comments stay. Copies from data, maths, train and shrink work where edgelab isn't installed; one from elsewhere
-    says at its top when it needs edgelab.
-    Raises ValueError for a name that is unknown (similar ones are listed) or that several share (they are listed).
+    name: `to_tflite`, `shrink.convert.to_tflite` or `edgelab.shrink.convert.to_tflite`; a file that imports a name
+    may stand for the one that defines it. The copy holds what the function and its example need of the package
+    (imports, helpers, constants, those of other files first) and nothing else; comments stay. Copies from data, maths,
+    train and shrink work where edgelab isn't installed; one from elsewhere says at its top when it needs edgelab.
+    Raises ValueError for a name that is unknown (similar ones are listed), that several share (they are listed), or
+    that needs two different things of the same name.
 
     >>> copy_source("data.to_input").splitlines()[4]
     'import numpy as np'
     """
-    full = _resolve(name)
-    module, _, short = full.rpartition(".")
-    source = PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py").read_text(encoding="utf-8")
-    needed = _needed(_pieces(source), short)
-    return _assemble(_heading(full, needed), source.split("\n"), needed)
+    module, short = _resolve(name)
+    files = _needed(module, short)
+    parts = [part for file in files.values() for part in file.parts]
+    return assembled(_heading(f"{module}.{short}", parts), list(files.values()))
 
 
-def _resolve(name: str) -> str:
-    """Return the qualified name that a name, or the end of a qualified name, stands for."""
+def _read(module: str) -> File:
+    """Return a file of the package with all its pieces. Raises FileNotFoundError where there is none."""
+    text = PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py").read_text(encoding="utf-8")
+    return File(text.split("\n"), pieces(text))
+
+
+def _resolve(name: str) -> tuple[str, str]:
+    """Return module and name of the definition that a name, or the end of a qualified name, stands for."""
     known = public_names()
-    matches = [full for full in known if full == name or full.endswith(f".{name}")]
+    matches = [full for full in known if full == name or full.endswith(f".{name}")] or _passed_on(name)
     if len(matches) == 1:
-        return matches[0]
+        module, _, short = matches[0].rpartition(".")
+        return module, short
     if matches:
         raise ValueError(f"{name!r} could be {' or '.join(matches)}. Say which, by its longer name")
     short = {full: full.rpartition(".")[2].casefold() for full in known}
@@ -90,108 +81,96 @@ def _resolve(name: str) -> str:
     )
 
 
-def _pieces(source: str) -> list[_Piece]:
-    """Split the source of a module into its pieces, in order."""
-    found: list[_Piece] = []
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.If) and not node.orelse and ast.unparse(node.test).endswith("TYPE_CHECKING"):
-            for inner in node.body:
-                found += _statement(inner, node.test)
-        else:
-            found += _statement(node, None)
-    return found
+def _passed_on(name: str) -> list[str]:
+    """Return the definitions that FILE.NAME stands for where that file only imports NAME from another."""
+    file, _, short = name.rpartition(".")
+    found = set()
+    for path in sorted(PACKAGE.rglob("*.py")) if file and not short.startswith("_") else ():
+        module = ".".join(("edgelab", *path.relative_to(PACKAGE).with_suffix("").parts))
+        if module == file or module.endswith(f".{file}"):
+            parts = [part for part in pieces(path.read_text(encoding="utf-8")) if short in part.binds]
+            found |= {".".join(_origin(module, part, short)) for part in parts if _followed(module, part)}
+    return sorted(found)
 
 
-def _statement(node: ast.stmt, guard: ast.expr | None) -> list[_Piece]:
-    """Return one statement as pieces: several for an import of several names, else one."""
-    context = _names_used(ast.unparse(guard)) if guard else frozenset()
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        names = [(alias, alias.asname or alias.name.split(".")[0]) for alias in node.names]
-        return [_Piece(node, alias, guard, frozenset({name}), context) for alias, name in names]
-    code = ast.unparse(node)
-    top = symtable.symtable(code, "<copied>", "exec").get_symbols()
-    binds = {symbol.get_name() for symbol in top if symbol.is_assigned() or symbol.is_imported()}
-    for part in ast.walk(node) if not isinstance(node, Definition) else ():
-        # TABLE["key"] = value makes TABLE what it is, as much as the line that first binds it.
-        if isinstance(part, ast.Subscript | ast.Attribute) and isinstance(part.ctx, ast.Store):
-            while isinstance(part, ast.Subscript | ast.Attribute):
-                part = part.value
-            binds |= {part.id} if isinstance(part, ast.Name) else set()
-    needs = _names_used(code) | _quoted_annotations(node) | context
-    return [_Piece(node, None, guard, frozenset(binds), needs - binds)]
+def _followed(module: str, part: Piece) -> bool:
+    """Say whether a piece imports a name that a copy takes along: `from edgelab.maths.windows import pair`."""
+    source = getattr(part.node, "module", None) or ""
+    wings = [name.split(".")[1] for name in (module, source) if name.startswith("edgelab.")]
+    return len(wings) == 2 and set(wings) <= set(PASTING) and _is_file(source)
 
 
-def _names_used(code: str) -> frozenset[str]:
-    """Return the names that code takes from its surroundings: not its locals, nor what it binds at the top.
-
-    >>> sorted(_names_used("def f(x: Array):\\n    import os\\n    return [scale(os, y) for y in x]"))
-    ['Array', 'scale']
-    """
-    tables = [symtable.symtable(code, "<copied>", "exec")]
-    bound = {s.get_name() for s in tables[0].get_symbols() if s.is_assigned() or s.is_imported()}
-    used: set[str] = set()
-    while tables:
-        table = tables.pop()
-        top = table.get_type() == "module"
-        used |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())}
-        tables += table.get_children()
-    return frozenset(used - bound)
+def _is_file(module: str) -> bool:
+    return PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py").is_file()
 
 
-def _quoted_annotations(node: ast.AST) -> frozenset[str]:
-    """Return the names in annotations that are written as strings.
-
-    >>> sorted(_quoted_annotations(ast.parse('def f(x: "A | None", mode: Literal["int8"]) -> list["B"]: ...')))
-    ['A', 'B']
-    """
-    found: set[str] = set()
-
-    def visit(part: ast.AST) -> None:
-        if isinstance(part, ast.Subscript) and ast.unparse(part.value).endswith("Literal"):
-            return
-        if isinstance(part, ast.Constant) and isinstance(part.value, str):
-            with contextlib.suppress(SyntaxError):  # text in Annotated[…] need not be code
-                found.update(_names_used(part.value))
-        for child in ast.iter_child_nodes(part):
-            visit(child)
-
-    for annotation in _annotations(node):
-        visit(annotation)
-    return frozenset(found)
+def _origin(module: str, part: Piece, name: str) -> tuple[str, str]:
+    """Return module and name of the definition that an imported name stands for, through files that pass it on."""
+    source = part.node.module
+    if part.alias.asname not in (None, part.alias.name):
+        raise ValueError(
+            f"{module} imports {part.alias.name} as {part.alias.asname} from {source}; a copy has it under one name. "
+            f"Import it there as {part.alias.name}"
+        )
+    found = [other for other in _read(source).parts if name in other.binds]
+    if not found:
+        raise ValueError(f"{module} imports {name} from {source}, which doesn't define it")
+    return _origin(source, found[0], name) if _followed(source, found[0]) else (source, name)
 
 
-def _annotations(node: ast.AST) -> list[ast.expr]:
-    """Return every annotation inside a statement."""
-    parts = [getattr(part, field, None) for part in ast.walk(node) for field in ("annotation", "returns")]
-    return [part for part in parts if part is not None]
-
-
-def _example_names(node: ast.stmt) -> frozenset[str]:
-    """Return the names that the docstring examples of a function or class take from their file."""
-    documented = [part for part in ast.walk(node) if isinstance(part, Definition)]
-    examples = [e for part in documented for e in doctest.DocTestParser().get_examples(ast.get_docstring(part) or "")]
-    return _names_used("\n".join(example.source for example in examples))
-
-
-def _needed(parts: list[_Piece], name: str) -> list[_Piece]:
-    """Return the pieces that a name and its example need, directly or through each other, in the file's order."""
-    target = next(part.node for part in parts if isinstance(part.node, Definition) and part.node.name == name)
-    wanted, seen = {name} | _example_names(target), set()
-    chosen: set[int] = set()
+def _needed(module: str, name: str) -> dict[str, File]:
+    """Return what a definition and its example need, by module; a file stands after those that it imports from."""
+    files: dict[str, File] = {module: _read(module)}
+    before: dict[str, set[str]] = {module: set()}
+    chosen: dict[str, set[int]] = {}
+    target = next(p.node for p in files[module].parts if isinstance(p.node, Definition) and p.node.name == name)
+    wanted, seen = {(module, word) for word in {name} | example_names(target)}, set()
     while wanted:
-        word = wanted.pop()
-        seen.add(word)
-        for index, part in enumerate(parts):
-            if word in part.binds and index not in chosen:
-                chosen.add(index)
-                wanted |= part.needs - seen
-    if any(_annotations(parts[index].node) for index in chosen):
-        # Without this line the annotations would be evaluated, and those under TYPE_CHECKING don't exist then.
-        chosen |= {i for i, part in enumerate(parts) if getattr(part.node, "module", None) == "__future__"}
-    return [parts[index] for index in sorted(chosen)]
+        where, word = at = min(wanted)
+        wanted.remove(at)
+        seen.add(at)
+        for index, part in enumerate(files[where].parts):
+            if word not in part.binds:
+                continue
+            if _followed(where, part):
+                source, _ = origin = _origin(where, part, word)
+                files.setdefault(source, _read(source))
+                before.setdefault(source, set())
+                before[where].add(source)
+                wanted |= {origin} - seen
+            else:
+                chosen.setdefault(where, set()).add(index)
+                wanted |= {(where, need) for need in part.needs} - seen
+    for where, indices in chosen.items():
+        if any(annotations_in(files[where].parts[index].node) for index in indices):
+            # Without this line the annotations would be evaluated, and those under TYPE_CHECKING don't exist then.
+            found = enumerate(files[where].parts)
+            indices |= {i for i, part in found if getattr(part.node, "module", None) == "__future__"}
+    try:
+        order = [where for where in graphlib.TopologicalSorter(before).static_order() if where in chosen]
+    except graphlib.CycleError as error:
+        raise ValueError(f"{name} needs files that import each other: {' -> '.join(error.args[1])}") from error
+    needed = {w: File(files[w].lines, [files[w].parts[i] for i in sorted(chosen[w])]) for w in order}
+    _refuse_clashes(name, needed)
+    return needed
 
 
-def _heading(full: str, parts: list[_Piece]) -> str:
+def _refuse_clashes(name: str, files: dict[str, File]) -> None:
+    """Raise ValueError where two files would bring different things of one name: one of them would be lost."""
+    made: dict[str, tuple[str, str]] = {}
+    for module, file in files.items():
+        for part in file.parts:
+            # The same import in two files is one; the same words in two definitions may mean two things.
+            what = module if part.alias is None else import_text([part.alias], part.node)
+            for word in part.binds:
+                first = made.setdefault(word, (what, module))
+                if first[0] != what:
+                    raise ValueError(
+                        f"{name} needs {word!r} of {first[1]} and another {word!r} of {module}; rename one of them"
+                    )
+
+
+def _heading(full: str, parts: list[Piece]) -> str:
     """Return the comment above a copy: where it comes from, its licence, and what it needs installed."""
     needs = sorted(set().union(*(_packages(part) for part in parts)) - sys.stdlib_module_names)
     lines = [
@@ -205,7 +184,7 @@ def _heading(full: str, parts: list[_Piece]) -> str:
     return "\n".join(lines)
 
 
-def _packages(part: _Piece) -> set[str]:
+def _packages(part: Piece) -> set[str]:
     """Return the top-level packages that a piece imports, at the top or inside a function."""
     if part.alias is not None and isinstance(part.node, ast.Import):
         return {part.alias.name.split(".")[0]}
@@ -213,45 +192,3 @@ def _packages(part: _Piece) -> set[str]:
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
     return {name.split(".")[0] for name in names}
-
-
-def _assemble(heading: str, lines: list[str], parts: list[_Piece]) -> str:
-    """Return a heading and pieces of a file (its lines), each as it is written there, spaced as a formatter would."""
-    used = {"annotations"}.union(*(part.needs for part in parts))
-    text = [heading]
-    last = guard = None
-    for node in dict.fromkeys(part.node for part in parts):
-        group = [part for part in parts if part.node is node]
-        if isinstance(node, Definition) or isinstance(last, Definition):
-            text += ["", ""]
-        elif last is None or any(not line.strip() for line in lines[last.end_lineno : node.lineno]):
-            text.append("")
-        if group[0].guard is not None and group[0].guard is not guard:
-            text.append(f"if {ast.unparse(group[0].guard)}:")
-        imported = isinstance(node, ast.Import | ast.ImportFrom)
-        text.append(_import_text(lines, group, used) if imported else _statement_text(lines, node))
-        last, guard = node, group[0].guard
-    return "\n".join([*text, ""])
-
-
-def _import_text(lines: list[str], group: list[_Piece], used: set[str]) -> str:
-    """Return an import with only the names of a group of pieces; mark it when only an example uses one of them."""
-    node, aliases = group[0].node, [part.alias for part in group]
-    # Linters don't read examples.
-    mark = "" if all(part.binds & used for part in group) else "  # noqa: F401 (for the example)"
-    if len(aliases) == len(node.names) and not mark:
-        return "\n".join(lines[node.lineno - 1 : node.end_lineno])
-    fewer = ast.Import(aliases) if isinstance(node, ast.Import) else ast.ImportFrom(node.module, aliases, node.level)
-    return " " * node.col_offset + ast.unparse(fewer) + mark
-
-
-def _statement_text(lines: list[str], node: ast.stmt) -> str:
-    """Return a statement as it is written, with its decorators, the comments directly above and those at its end."""
-    indent = " " * node.col_offset
-    start = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))]) - 1
-    end = node.end_lineno
-    while start > 0 and lines[start - 1].startswith(f"{indent}#"):
-        start -= 1
-    while end < len(lines) and lines[end].startswith(f"{indent} ") and lines[end].lstrip().startswith("#"):
-        end += 1
-    return "\n".join(lines[start:end])

@@ -1,4 +1,4 @@
-"""Write what is derived: pins, Binder badges, links and the results table, each from the one place that decides it.
+"""Write what is derived: pins, Binder badges, links, results, mirrored cells, each from the one place that decides it.
 
 | written | decided in |
 |---|---|
@@ -7,6 +7,7 @@
 | CITATION.cff's version | edgelab.__version__ |
 | README's results | benchmarks/results/*.json |
 | a notebook's *Cost* line | its metadata.edgelab.cost, measured by `edgelab store` |
+| cells tagged `source:…` or `exercise:…` | the package (see `edgelab.course.mirror`) |
 """
 
 import re
@@ -14,6 +15,7 @@ import tomllib
 from pathlib import Path
 
 from edgelab.artifacts import write_atomic
+from edgelab.course.mirror import mirrored, parse
 from edgelab.course.pins import environment, pins
 from edgelab.course.summary import summary
 
@@ -86,11 +88,8 @@ def with_badge(text: str, address: str, path: str) -> str:
     """
     import nbformat
 
-    try:
-        notebook = nbformat.reads(text, as_version=4)
-        first = notebook.cells[0] if notebook.cells else None
-    except (ValueError, AttributeError, nbformat.ValidationError) as error:
-        raise ValueError(f"{path}: not a notebook of format 4. Restore it with: git checkout {path}") from error
+    notebook = parse(text, path)
+    first = notebook.cells[0] if notebook.cells else None
     if first is None or first.cell_type != "markdown":
         found = first and first.cell_type
         raise ValueError(f"{path}: begins with {found}; expected a Markdown cell with title and badge")
@@ -164,7 +163,7 @@ def generated(root: str | Path) -> dict[str, str]:
     }
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         name = path.relative_to(root).as_posix()
-        files[name] = with_badge(path.read_text(encoding="utf-8"), address, name)
+        files[name] = mirrored(with_badge(path.read_text(encoding="utf-8"), address, name), name)
     return files
 
 

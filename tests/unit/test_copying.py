@@ -1,5 +1,6 @@
 """`edgelab copy` must print all that a helper needs, and nothing else."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgelab.course import copying
+from edgelab.course.layout import File, assembled, import_text
+from edgelab.course.pieces import Piece, annotations_in, example_names, names_used, pieces, statement_text
 
 MADE_UP = '''"""A module."""
 
@@ -193,6 +196,184 @@ def test_an_unknown_name_says_what_is_near_and_how_to_list_all(package, name, sa
 def test_public_names_are_qualified_and_leave_private_ones_out(package):
     assert copying.public_names()[0] == "edgelab.maths.made.inner"
     assert not [name for name in copying.public_names() if "_private" in name or "hidden" in name]
+
+
+FILES = {
+    "maths/windows.py": '''"""Windows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from edgelab.maths.shapes import Shape
+
+# How far.
+REACH = os.sep
+
+
+def pair(value: Sequence) -> Shape:
+    return _twice(value), REACH
+
+
+def _twice(value: Iterator):
+    return np.r_[value, value]
+
+
+def unused():
+    pass
+''',
+    "maths/shapes.py": "import numpy as np\n\n\nclass Shape(np.ndarray):\n    pass\n",
+    "maths/pool.py": "from edgelab.maths.windows import pair, unused\n\n\ndef pool(x):\n    return pair(x)\n",
+    "maths/conv.py": '''import re
+from collections.abc import Callable
+from operator import Int8, int8, int16, MAX
+
+import numpy as np
+
+from edgelab.maths.pool import pool as pool
+from edgelab.maths.windows import pair
+
+
+def conv(x, f: Callable = pair):
+    """Slide.
+
+    >>> conv(re.I)
+    """
+    return pool(np.abs(x)), int8, MAX, Int8, int16
+''',
+}
+
+
+@pytest.fixture
+def files(package) -> Path:
+    """The same package, with files that import from each other."""
+    for name, text in FILES.items():
+        (package / name).write_text(text)
+    return package
+
+
+def test_a_copy_brings_what_other_files_define(files):
+    """Definitions before their uses at import time (a default, a base class), imports once and in order."""
+    assert (
+        without_heading("conv.conv")
+        == '''from __future__ import annotations
+
+import os
+import re  # noqa: F401 (for the example)
+from collections.abc import Callable, Iterator, Sequence
+from operator import MAX, Int8, int8, int16
+
+import numpy as np
+
+
+class Shape(np.ndarray):
+    pass
+
+
+# How far.
+REACH = os.sep
+
+
+def pair(value: Sequence) -> Shape:
+    return _twice(value), REACH
+
+
+def _twice(value: Iterator):
+    return np.r_[value, value]
+
+
+def pool(x):
+    return pair(x)
+
+
+def conv(x, f: Callable = pair):
+    """Slide.
+
+    >>> conv(re.I)
+    """
+    return pool(np.abs(x)), int8, MAX, Int8, int16
+'''
+    )
+
+
+def test_a_name_that_a_file_passes_on_is_copied_from_where_it_is_defined(files):
+    """The heading says where it really comes from; the way may lead through several files."""
+    (files / "maths" / "all.py").write_text("from edgelab.maths.conv import pool\n")
+    expected = copying.copy_source("maths.pool.pool")
+    assert expected.startswith("# edgelab.maths.pool.pool, copied from")
+    for name in ("conv.pool", "maths.conv.pool", "edgelab.maths.conv.pool", "all.pool", "pool.pool"):
+        assert copying.copy_source(name) == expected
+    for name in ("conv.unused", "conv.np", "nv.pool"):
+        with pytest.raises(ValueError, match="no public function"):
+            copying.copy_source(name)
+
+
+def test_two_things_of_one_name_are_refused(files):
+    """Of two helpers called _twice in one file, the second would silently take the first one's place."""
+    for second, kind in (("def _twice():\n    pass", "_twice"), ("import os.path as np", "np"), ("REACH = 1", "REACH")):
+        text = f"from edgelab.maths.windows import pair\n\n{second}\n\n\ndef two():\n    return pair({kind})\n"
+        (files / "maths" / "two.py").write_text(text)
+        with pytest.raises(ValueError, match=rf"two needs '{kind}' of edgelab\.\S+ and another '{kind}' of edgelab"):
+            copying.copy_source("two")
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("from edgelab.maths.windows import pair as p", r"imports pair as p from edgelab\.maths\.windows.*as pair"),
+        (
+            "from edgelab.maths.windows import gone as gone",
+            r"gone from edgelab\.maths\.windows, which doesn't define it",
+        ),
+        ("from edgelab.maths.round import back", r"two needs files that import each other: edgelab\.maths"),
+    ],
+)
+def test_what_cannot_be_brought_is_named(files, line, says):
+    (files / "maths" / "round.py").write_text("from edgelab.maths.two import two\n\n\ndef back():\n    return two\n")
+    name = line.split()[-1]
+    (files / "maths" / "two.py").write_text(f"{line}\n\n\ndef two():\n    return {name}\n")
+    with pytest.raises(ValueError, match=says):
+        copying.copy_source("two.two")
+
+
+def test_only_wings_that_promise_it_are_brought(files):
+    """A copy from elsewhere needs edgelab anyway; half a package in it would be noise."""
+    (files / "course").mkdir()
+    (files / "course" / "show.py").write_text("from edgelab.maths.conv import conv\n\n\ndef see():\n    conv()\n")
+    assert "from edgelab.maths.conv import conv\n\n\ndef see" in copying.copy_source("see")
+
+
+def test_a_long_import_is_broken_as_the_formatter_does(files):
+    names = [f"a_name_of_some_length_{n}" for n in range(6)]
+    text = f"from os import {', '.join(names)}\nfrom edgelab.maths.windows import unused\n"
+    (files / "maths" / "two.py").write_text(f"{text}\n\ndef two():\n    return unused, {', '.join(names)}\n")
+    lines = "".join(f"    {name},\n" for name in names)
+    assert f"from os import (\n{lines})\n\n\ndef unused" in without_heading("two")
+
+
+def test_pieces_say_what_they_bind_and_need():
+    """Attributes and entries make a name what it is; a guard's names are needed with what stands under it."""
+    found = {
+        frozenset(p.binds): p.needs
+        for p in pieces("if typing.TYPE_CHECKING:\n    import keras\nf.x = T['a'] = 1\ndef f(x: 'A' = B): ...")
+    }
+    assert {frozenset({"keras"}): {"typing"}, frozenset({"f", "T"}): set(), frozenset({"f"}): {"A", "B"}} == found
+    node = pieces("def f(x):\n    '>>> g(1)'\n    return h(x)")[0].node
+    assert (names_used(ast.unparse(node)), example_names(node), annotations_in(node)) == ({"h"}, {"g"}, [])
+    assert statement_text(["def f(x):", "    '>>> g(1)'", "    return h(x)", "    # end"], node).endswith("# end")
+    assert isinstance(pieces("x = 1")[0], Piece)
+
+
+def test_one_file_is_assembled_as_it_is_written():
+    text = "import os  # why\n\nNAME = os.name"
+    file = File(text.split("\n"), pieces(text))
+    assert assembled("# Top", [file]) == f"# Top\n\n{text}\n"
+    assert import_text([ast.alias("path", "p")], ast.parse("from os import name").body[0]) == "from os import path as p"
 
 
 def test_the_heading_names_origin_licence_and_what_must_be_installed():

@@ -14,7 +14,7 @@ from .conftest import Lab, open_notebook, run_all, save, scroll_to
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "01_first_digit.ipynb"
 # Says which way a stroke runs: no model, so what fails here is the pad.
 PAD = """
-from edgelab.course.widgets import DrawingPad
+from edgelab.course.pad import DrawingPad
 
 def answer(image):
     height, width = image.any(axis=1).sum(), image.any(axis=0).sum()

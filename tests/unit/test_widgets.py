@@ -1,177 +1,355 @@
-"""The drawing pad, driven by the messages that a browser sends; tests/browser drives it in one."""
+"""Figures with controls: each control moves the picture and its alt text, and the text says what is true."""
 
 import base64
 import io
+import json
+import re
 import subprocess
 import sys
 
+import ipywidgets
 import numpy as np
 import pytest
 from PIL import Image
 
-from edgelab.course.widgets import DrawingPad, drawing, pen
-from edgelab.deploy.preprocess import to_mnist
+from edgelab.course import explorer, widgets
+from edgelab.course.explorer import Explorer, choice, log_slider, slider
+from edgelab.course.plots import new_figure
 
-ONE = [(140, 60), (140, 120), (140, 220)]
-
-
-@pytest.fixture
-def pad():
-    return DrawingPad(lambda image: f"ink {int((image > 0).sum() > 0)}")
-
-
-def send(pad: DrawingPad, event: str, *points: tuple[float, float]) -> None:
-    """Deliver a message as JupyterLab does."""
-    content = {"event": event}
-    if event.startswith("touch"):
-        content["touches"] = [{"x": x, "y": y} for x, y in points]
-    elif points:
-        content |= {"x": points[0][0], "y": points[0][1]}
-    pad.canvas._handle_frontend_event(None, content, None)
+DIGIT = np.zeros((28, 28), np.uint8)
+DIGIT[6:22, 13:15], DIGIT[6:8, 8:20] = 255, 200
+MAKERS = {
+    "kernel_over_digit": lambda: widgets.kernel_over_digit(DIGIT),
+    "receptive_field_by_layers": lambda: widgets.receptive_field_by_layers(DIGIT),
+    "activation_and_gradient": widgets.activation_and_gradient,
+    "vanishing_gradient": widgets.vanishing_gradient,
+    "learning_rate_on_surface": widgets.learning_rate_on_surface,
+    "cloud_or_edge": widgets.cloud_or_edge,
+}
+every_widget = pytest.mark.parametrize("name", MAKERS)
 
 
-def by_mouse(pad: DrawingPad, stroke: list[tuple[float, float]]) -> None:
-    send(pad, "mouse_down", stroke[0])
-    for point in stroke[1:]:
-        send(pad, "mouse_move", point)
-    send(pad, "mouse_up", stroke[-1])
+def numbers(text: str) -> list[float]:
+    """All numbers in a text, in order."""
+    return [float(found) for found in re.findall(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?", text)]
 
 
-def test_a_stroke_by_mouse_finger_or_code_gives_the_same_image(pad):
-    by_mouse(pad, ONE)
-    mouse = pad.image()
-    assert pad.text == "ink 1"
-    pad.clear()
-    assert (pad.image() == 255).all()
-    send(pad, "touch_start", ONE[0])
-    for point in ONE[1:]:
-        send(pad, "touch_move", point)
-    send(pad, "touch_end", ONE[-1])
-    np.testing.assert_array_equal(pad.image(), mouse)
-    pad.clear()
-    pad.draw([ONE])
-    np.testing.assert_array_equal(pad.image(), mouse)
-    np.testing.assert_array_equal(pad.seen, to_mnist(mouse))
+def shown(view: Explorer) -> str:
+    return view._picture.value
 
 
-def test_moving_without_pressing_draws_nothing(pad):
-    send(pad, "mouse_move", (10, 10))
-    send(pad, "mouse_up", (10, 10))
-    send(pad, "touch_cancel", (10, 10))
-    assert pad.strokes == []
-    assert pad.text == "draw a digit"
+def counting() -> Explorer:
+    """An explorer that draws n lines, and fails where n is 0."""
+
+    def draw(n: int, word: str) -> tuple:
+        figure, axes = new_figure(3, 2)
+        for i in range(n):
+            axes[0, 0].plot([0, i])
+        return figure, f"{12 // n} of 12: <{word}>"
+
+    return Explorer(draw, {"n": slider(3, 0, 6, 1, "lines"), "word": choice(["a", 'b"c'], "word")})
 
 
-def test_leaving_the_pad_ends_the_stroke(pad):
-    send(pad, "mouse_down", ONE[0])
-    send(pad, "mouse_move", ONE[1])
-    send(pad, "mouse_out", ONE[1])
-    send(pad, "mouse_move", ONE[2])
-    assert pad.strokes == [[ONE[0], ONE[1]]]
-    assert pad.text == "ink 1"
+def test_a_control_that_moves_draws_anew():
+    view = counting()
+    before, image = view.alt, view.png
+    view.controls["n"].value = 4
+    assert (before, view.alt) == ("4 of 12: <a>", "3 of 12: <a>")
+    assert view.png != image
+    assert base64.b64encode(view.png).decode() in shown(view)
 
 
-def test_the_button_wipes_the_pad(pad):
-    pad.draw([ONE])
-    pad.box.children[1].children[0].click()
-    assert pad.strokes == []
-    assert pad.text == "draw a digit"
+def test_words_of_the_alt_text_stay_words_in_the_page():
+    """A quotation mark would end the attribute, an angle bracket begin a tag."""
+    from html.parser import HTMLParser
+
+    view = counting()
+    view.set(word='b"c')
+    tags = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: tags.append((tag, dict(attributes)))
+    parser.feed(shown(view))
+    ((tag, attributes),) = tags
+    assert (tag, attributes["alt"]) == ("img", '4 of 12: <b"c>')
+    size = Image.open(io.BytesIO(view.png)).size
+    assert (int(attributes["width"]), int(attributes["height"])) == size
 
 
-def test_an_error_in_the_readers_function_is_shown():
-    pad = DrawingPad(lambda image: 1 // 0)
-    pad.draw([ONE])
-    assert pad.text == "ZeroDivisionError: integer division or modulo by zero"
-    assert "ZeroDivisionError" in pad._label.value
+def test_an_error_while_drawing_is_shown_and_the_next_value_draws_again():
+    """What a callback raises goes to a log that no reader opens."""
+    view = counting()
+    view.controls["n"].value = 0
+    assert view.png is None
+    assert shown(view).startswith("<pre")
+    assert "ZeroDivisionError: integer division or modulo by zero" in shown(view)
+    data, metadata = view._repr_mimebundle_()
+    assert data["text/plain"] == "ZeroDivisionError: integer division or modulo by zero"
+    assert "image/png" not in data
+    assert metadata == {}
+    view.controls["n"].value = 2
+    assert shown(view).startswith("<img")
 
 
-def test_a_speck_gets_a_reason_instead_of_a_guess():
-    asked = []
-    pad = DrawingPad(asked.append, size=280)
-    pad.draw([[(-100, -100), (-90, -90)]])
-    assert asked == []
-    assert pad.text
-    assert pad.text != "draw a digit"
+def test_an_error_at_the_start_is_an_error_of_the_cell():
+    """Shown in the page it would be stored with the notebook, and no test would see it."""
+    with pytest.raises(ZeroDivisionError):
+        Explorer(lambda n: 1 // n, {"n": slider(0, 0, 3, 1, "n")})
+    with pytest.raises(ValueError, match="empty alt text; say in a sentence what the figure shows"):
+        Explorer(lambda n: (new_figure()[0], " "), {"n": slider(0, 0, 3, 1, "n")})
+    with pytest.raises(TypeError, match=r"controls\['n'\] is \(0, 5\); expected an ipywidgets control"):
+        Explorer(lambda n: (new_figure()[0], "n"), {"n": (0, 5)})
 
 
-def test_an_answer_cannot_smuggle_markup_into_the_page():
-    pad = DrawingPad(lambda image: "<img src=x onerror=alert(1)>")
-    pad.draw([ONE])
-    assert "<img" not in pad._label.value
+def test_setting_several_controls_draws_once():
+    """Nine fields of a kernel would be nine pictures, a second of waiting."""
+    calls = []
+    view = Explorer(
+        lambda a, b: (calls.append((a, b)), (new_figure(1, 1)[0], "x"))[1],
+        {"a": slider(0, 0, 9, 1, "a"), "b": slider(0, 0, 9, 1, "b")},
+    )
+    view.set(a=3, b=4)
+    assert calls == [(0, 0), (3, 4)]
+    with pytest.raises(ValueError, match="no control c; expected one of a, b"):
+        view.set(c=1)
 
 
-def test_strokes_drawn_before_the_canvas_is_shown_are_drawn_again(pad, monkeypatch):
-    pad.draw([ONE])
-    lines = []
-    monkeypatch.setattr(pad.canvas, "stroke_line", lambda *ends: lines.append(ends))
-    send(pad, "client_ready")
-    assert lines == [(*ONE[0], *ONE[1]), (*ONE[1], *ONE[2])]
+@every_widget
+def test_the_bundle_has_widget_picture_and_alt_text(name):
+    """Where no kernel runs the picture is all there is, and the alt text all that some readers get."""
+    view = MAKERS[name]()
+    data, metadata = view._repr_mimebundle_()
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.box.model_id
+    assert data["text/plain"] == view.alt
+    assert metadata == {"image/png": {"alt": view.alt}}
+    picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert picture.width <= 800
+    assert len(view.png) < 20_000, "it is stored twice in a notebook of 1 MB at most: as output, and as widget"
 
 
-def test_a_second_finger_does_not_break_the_stroke(pad):
-    send(pad, "touch_start", ONE[0])
-    send(pad, "touch_start", ONE[0], (10, 10))
-    send(pad, "touch_move", ONE[1], (10, 10))
-    send(pad, "touch_end", (10, 10))
-    send(pad, "touch_move", (10, 10))
-    assert pad.strokes == [ONE[:2]]
+@every_widget
+def test_the_same_again_is_the_same(name):
+    """Stored outputs are compared with those of the next run."""
+    one, other = MAKERS[name](), MAKERS[name]()
+    assert one.alt == other.alt
+    assert one.png == other.png
 
 
-def test_the_screen_is_white_paper_whatever_the_theme(pad, monkeypatch):
-    """A canvas is transparent: on JupyterLab's dark theme black ink was drawn on black."""
-    filled = []
-    monkeypatch.setattr(pad.canvas, "fill_rect", lambda *box: filled.append((pad.canvas.fill_style, *box)))
-    send(pad, "client_ready")
-    pad.clear()
-    assert filled == [("white", 0, 0, 280, 280)] * 2
+def another(control: ipywidgets.Widget) -> object:
+    """A value that the control has not, near the one it has."""
+    if isinstance(control, ipywidgets.Dropdown):
+        return next(option for option in control.options if option != control.value)
+    if isinstance(control, ipywidgets.FloatLogSlider):
+        return control.value * 10**control.step
+    return control.value + control.step
+
+
+@every_widget
+def test_each_control_moves_picture_and_alt_text(name):
+    """A slider that changes nothing, or a text that stays behind the figure."""
+    needs = {"bias": {"cell": "LSTM"}, "every": {"stride": 2}}  # no gate, no stride: nothing to see
+    for control in MAKERS[name]().controls:
+        view = MAKERS[name]()
+        view.set(**needs.get(control, {}))
+        alt, image = view.alt, view.png
+        view.controls[control].value = another(view.controls[control])
+        assert view.png is not None, view.alt
+        assert (view.alt != alt, view.png != image) == (True, True), control
+
+
+@every_widget
+def test_controls_say_what_they_set(name):
+    """A slider without name or unit is a riddle, and for a screen reader not even that."""
+    for control in MAKERS[name]().controls.values():
+        assert control.description or control.tooltip
+
+
+@every_widget
+def test_a_figure_of_a_widget_reads_at_half_width(name):
+    """As the other figures: 9 pixels where 800 become 400."""
+    from matplotlib.text import Text
+
+    view = MAKERS[name]()
+    figure, _ = view._draw(**{n: control.value for n, control in view.controls.items()})
+    figure.draw_without_rendering()
+    shrink = min(1, 400 / (figure.get_figwidth() * figure.dpi))
+    words = [t for t in figure.findobj(Text) if t.get_text() and t.get_visible()]
+    small = {t.get_text() for t in words if t.get_fontsize() / 72 * 100 * shrink < 9}
+    # The exponent of 10⁻³ is set smaller by the font; the label itself is measured.
+    assert small == set()
+
+
+def test_a_kernel_makes_the_map_that_sums_of_shifted_copies_make():
+    """The alt text tells the map's range: recomputed, with a kernel typed by hand."""
+    view = widgets.kernel_over_digit(DIGIT)
+    kernel = np.array([[1, -2, 0.5], [0, 3, -1], [2, 0, -0.5]])
+    view.set(**{f"w{i}{j}": kernel[i, j] for i, j in np.ndindex(3, 3)})
+    pixels = DIGIT / 255
+    found = sum(kernel[i, j] * pixels[i : i + 26, j : j + 26] for i, j in np.ndindex(3, 3))
+    low, high = numbers(view.alt)[-2:]
+    assert (low, high) == pytest.approx((found.min(), found.max()), rel=5e-3)  # three digits are printed
+    assert "rows 1 -2 0.5 / 0 3 -1 / 2 0 -0.5, " in view.alt
+    assert "26 by 26 map" in view.alt
+
+
+def test_choosing_a_kernel_fills_the_fields_and_a_field_unnames_it():
+    view = widgets.kernel_over_digit(DIGIT)
+    preset = next(child for child in view.box.children[0].children if isinstance(child, ipywidgets.Dropdown))
+    preset.value = "blur"
+    weights = [field.value for field in view.controls.values()]
+    assert weights == [0.125] * 4 + [0] + [0.125] * 4
+    assert view.alt.startswith("Kernel blur, rows 0.125 0.125 0.125 / ")
+    view.controls["w11"].value = 1
+    assert preset.value == "your own"
+    assert view.alt.startswith("Kernel your own, rows 0.125 ")
+    preset.value = "your own"
+    assert view.controls["w11"].value == 1
+    preset.value = "identity"
+    assert view.alt.endswith("values from 0 to 1.")
+
+
+@pytest.mark.parametrize("maker", [widgets.kernel_over_digit, widgets.receptive_field_by_layers])
+def test_several_images_are_refused(maker):
+    """The whole of x_test is what is passed by mistake."""
+    with pytest.raises(ValueError, match=r"image has shape \(2, 28, 28\); expected one grey image"):
+        maker(np.zeros((2, 28, 28)))
+    assert maker(np.zeros((28, 28, 1), np.float32)).alt
 
 
 @pytest.mark.parametrize(
-    "strokes", [[(10, 10), (20, 20)], [[]], [[(1, 2, 3)]], [[(1, float("nan"))]], [[(1, 1e9)]], [["ab"]]]
+    ("layers", "kernel", "stride", "every"), [(1, 3, 1, 1), (4, 5, 2, 1), (6, 3, 2, 3), (10, 7, 3, 2)]
 )
-def test_strokes_that_are_none_are_refused_and_the_pad_stays(pad, strokes):
-    """A flat list of points is what people try first."""
-    pad.draw([ONE])
-    with pytest.raises(ValueError, match=r"strokes\[0\]: found .*expected .*\(x, y\) in pixels"):
-        pad.draw(strokes)
-    assert pad.strokes == [ONE]
-    assert pad.text == "ink 1"
+def test_the_field_is_what_a_stack_of_ones_sees(layers, kernel, stride, every):
+    """Walk back from one output: an index that a layer reads, in the layer before, with its neighbours."""
+    view = widgets.receptive_field_by_layers(DIGIT)
+    view.set(layers=layers, kernel=kernel, stride=stride, every=every)
+    first, last, step = 0, 0, 1
+    for layer in range(layers, 0, -1):
+        s = stride if layer % every == 0 else 1
+        first, last, step = first * s, last * s + kernel - 1, step * s
+    field = last - first + 1
+    assert f"one output sees {field} by {field} pixels" in view.alt
+    assert f"moves by {step}." in view.alt
+    assert ("the whole image and more" in view.alt) == (field > 28)
 
 
-def test_a_long_answer_stays_inside_the_picture():
-    short, long = (DrawingPad(lambda image, text=text: text) for text in ("3", "Error: × – → " * 50))
-    short.draw([ONE])
-    long.draw([ONE])
-    assert short.picture().size == long.picture().size
-    margin = np.asarray(long.picture())
-    assert (margin[-10:, 290:] == 255).all()
-    assert (margin[:, -5:] == 255).all()
+@pytest.mark.parametrize("x", [-1.5, 0.5, 3.0])
+@pytest.mark.parametrize(
+    ("function", "formula"),
+    [
+        ("ReLU", lambda x: max(x, 0.0)),
+        ("leaky ReLU", lambda x: max(x, 0.2 * x)),
+        ("sigmoid", lambda x: 1 / (1 + np.exp(-x))),
+        ("tanh", np.tanh),
+    ],
+)
+def test_value_and_slope_are_those_of_the_formula(function, formula, x):
+    """The slope by a central difference: its error is far below the three digits that are printed."""
+    view = widgets.activation_and_gradient()
+    view.set(function=function, x=x)
+    _, value, slope = numbers(view.alt)[:3]
+    assert value == pytest.approx(formula(x), rel=5e-3)
+    assert slope == pytest.approx((formula(x + 1e-5) - formula(x - 1e-5)) / 2e-5, rel=5e-3, abs=1e-9)
 
 
-def test_an_empty_pad_says_so_in_its_alt_text(pad):
-    assert pad._repr_mimebundle_()[1] == {"image/png": {"alt": "An empty pad with the words: draw a digit."}}
+def test_a_simple_rnn_loses_the_gradient_and_open_gates_keep_it():
+    """What the widget is there to show, in the numbers of its alt text."""
+    view = widgets.vanishing_gradient()
+    arrives = {}
+    for cell, bias in (("simple RNN", 0), ("LSTM", 1), ("LSTM", 6), ("GRU", 6)):
+        view.set(cell=cell, bias=bias, steps=40, scale=0.9)
+        arrives[cell, bias] = numbers(view.alt)[-2]
+    assert arrives["simple RNN", 0] <= 0.9**39  # tanh only makes it smaller than the orthogonal matrix does
+    assert arrives["LSTM", 6] > 20 * arrives["LSTM", 1]
+    assert arrives["LSTM", 6] > 10 * 0.9**39
+    assert arrives["GRU", 6] > 0.5
 
 
-def test_the_pad_needs_no_tensorflow():
-    """Notebook 01 has 300 MB, TensorFlow alone takes 500."""
-    code = "import sys; from edgelab.course.widgets import DrawingPad; DrawingPad(str).draw([[(9, 9), (99, 99)]])\n"
-    code += "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+def test_the_gradient_of_an_rnn_is_that_of_finite_differences():
+    """Nudge the first state in every direction and look at the last: the transposed Jacobian times the upstream."""
+    from edgelab.course.explorables.layers import _recurrent
+
+    view = widgets.vanishing_gradient()
+    view.set(cell="simple RNN", steps=6, scale=0.7)
+    x, w, u, b = _recurrent(1, 6, 0.7, 1.0)
+
+    def last(state: np.ndarray) -> np.ndarray:
+        for t in range(1, 6):
+            state = np.tanh(x[0, t] @ w + state @ u + b)
+        return state
+
+    first = np.tanh(x[0, 0] @ w + b)
+    jacobian = np.array([(last(first + d) - last(first - d)) / 2e-5 for d in 1e-5 * np.eye(8)])
+    length = np.linalg.norm(jacobian @ np.full(8, 1 / np.sqrt(8)))
+    assert numbers(view.alt)[-2] == pytest.approx(length, rel=0.06)  # two digits are printed
+    assert np.abs(np.linalg.eigvals(u)).max() == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(("rate", "momentum"), [(0.05, 0.0), (0.19, 0.0), (0.21, 0.0), (0.1, 0.9)])
+def test_the_walk_ends_where_the_recurrence_says(rate, momentum):
+    """One coordinate at a time, a linear recurrence: its matrix to the 40th power instead of 40 steps."""
+    view = widgets.learning_rate_on_surface()
+    view.set(learning_rate=rate, momentum=momentum)
+    loss = 0.0
+    for curvature, start in ((1, -4), (10, 1.5)):
+        step = np.array([[1 - rate * curvature, momentum], [-rate * curvature, momentum]])
+        loss += curvature / 2 * (np.linalg.matrix_power(step, 40) @ (start, 0))[0] ** 2
+    after, before, end = numbers(view.alt)[-3:]
+    assert (after, before) == (40, 19.2)
+    assert end == pytest.approx(loss, rel=0.06)  # two digits are printed
+    assert ("it diverges" in view.alt) == (loss > 19.25) == (rate > 2 / 10)
+
+
+def test_adam_walks_alike_in_both_directions():
+    """Adam divides by the gradient's size: at a small rate both weights move by it, however steep the bowl."""
+    from edgelab.course.explorables.networks import _path
+
+    path = _path("Adam", 0.01, 0.9)
+    np.testing.assert_allclose(np.abs(path[5] - path[0]), 0.05, rtol=0.05)
+
+
+def test_cloud_and_edge_cost_what_the_arithmetic_says():
+    """1 MB over 8 Mbit/s takes a second."""
+    view = widgets.cloud_or_edge()
+    view.set(image_kb=10.0, rate=2.0, uplink=0.8, round_trip=100, bit_nj=500, speed=70.6752, mac_pj=1000)
+    cloud, edge = view.alt.split(";")
+    assert numbers(cloud) == [200, 80, 20]  # 80 kbit / 800 kbit/s + 100 ms; 160 kbit/s x 500 nJ; 20 kB/s
+    assert numbers(edge) == [10, 1.41]  # 706,752 MACs / 70.6752 million; x 2/s x 1000 pJ
+    view.set(rate=20.0)
+    assert "Cloud: answers later and later" in view.alt
+    assert view.alt.count("it cannot keep up") == 1
+    view.set(speed=1.0, rate=10.0, uplink=20.0)
+    assert "edge: answers later and later" in view.alt
+
+
+def test_sliders_show_as_many_decimals_as_they_step():
+    assert isinstance(slider(1, 0, 5, 1, "n"), ipywidgets.IntSlider)
+    assert slider(1.0, 0.0, 5.0, 0.25, "x").readout_format == ".2f"
+    assert log_slider(0.1, -3, 0, 0.5, "x").value == 0.1
+    assert choice(["a", "b"], "x").value == "a"
+
+
+def test_no_pyplot_and_no_tensorflow():
+    """pyplot keeps each figure it makes; TensorFlow has no place in notebooks of 300 MB."""
+    code = "import sys; from edgelab.course import widgets; view = widgets.activation_and_gradient(); view.set(x=2.0);"
+    code += (
+        "print([m for m in ('matplotlib.pyplot', 'tensorflow', 'keras', 'scipy', 'PIL.ImageTk') if m in sys.modules])"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_the_bundle_has_the_widget_and_a_picture_with_alt_text(pad):
-    pad.draw([ONE])
-    data, metadata = pad._repr_mimebundle_()
-    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == pad.box.model_id
-    assert metadata == {"image/png": {"alt": data["text/plain"]}}
-    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["image/png"]))))
-    np.testing.assert_array_equal(picture[5:-5, 5:275], pad.image()[5:-5, 5:275])
+def test_stored_widgets_differ_in_nothing_but_their_ids():
+    """`store` numbers the ids; all else must be the same in two runs."""
+    states = []
+    for _ in range(2):
+        view = widgets.cloud_or_edge()
+        known = [view.box, *view.box.children, *view.controls.values()]
+        text = json.dumps([widget.get_state() for widget in known], default=str)
+        for number, model in enumerate(dict.fromkeys(re.findall(r"IPY_MODEL_(\w+)", text))):
+            text = text.replace(model, str(number))
+        states.append(text)
+    assert states[0] == states[1]
 
 
-def test_drawing_has_round_ends_and_the_pens_width():
-    image = drawing([[(100, 140), (180, 140)]], 280)
-    rows = (image == 0).any(axis=1).sum()
-    columns = (image == 0).any(axis=0).sum()
-    assert abs(rows - pen(280)) <= 2
-    assert abs(columns - (80 + pen(280))) <= 2
-    assert (drawing([], 28) == 255).all()
+def test_the_module_names_what_notebooks_import():
+    assert {name for name in dir(widgets) if not name.startswith("_")} == {*MAKERS, "Explorer"}
+    assert widgets.Explorer is explorer.Explorer

@@ -1,0 +1,1 @@
+"""The explorations that notebooks share, by their subject; `edgelab.course.widgets` has them all."""

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from edgelab.artifacts import write_atomic
 from edgelab.data import Mnist, load_mnist, split, to_input
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 
 RECIPES = {
     "dense128": {"epochs": 6, "seed": 1, "modes": ["int8"]},
-    "small_cnn": {"epochs": 6, "seed": 1, "modes": ["float32", "int8", "int8_float_io"]},
+    "small_cnn": {"epochs": 6, "seed": 1, "npz": True, "modes": ["float32", "int8", "int8_float_io"]},
 }
 CALIBRATION_SAMPLES = 500
 
@@ -42,6 +46,28 @@ def convert(model: keras.Model, mode: str, mnist: Mnist) -> tuple[bytes, float]:
     tflite = to_tflite(model, mode, to_input(images), labels)
     predicted = Runner(tflite).predict(to_input(mnist.x_test)).argmax(axis=1)
     return tflite, scores(mnist.y_test, predicted).accuracy
+
+
+def to_npz(model: keras.Model) -> bytes:
+    """Return the weights as the bytes of an .npz, for those who read them without Keras: NumPy, C, other languages.
+
+    Layers with weights are called by kind and number, from the input on: conv1_w, conv1_b, …, dense1_w, …; float32,
+    in Keras' layouts. Equal weights give equal bytes: no compression, and no date of today in the archive.
+    """
+    arrays, counts = {}, {"conv": 0, "dense": 0}
+    for layer in model.layers:
+        if layer.weights:
+            kind = {"Conv2D": "conv", "Dense": "dense"}[type(layer).__name__]
+            counts[kind] += 1
+            for letter, array in zip("wb", layer.get_weights(), strict=True):
+                arrays[f"{kind}{counts[kind]}_{letter}"] = array
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            content = io.BytesIO()
+            np.lib.format.write_array(content, np.ascontiguousarray(array, np.float32), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), content.getvalue())
+    return stream.getvalue()
 
 
 def main() -> None:
@@ -71,6 +97,8 @@ def main() -> None:
         model, _ = train(name, recipe["epochs"], recipe["seed"], mnist)
         accuracy = evaluate(model, mnist.x_test, mnist.y_test).accuracy
         record(name, f"{name}.keras", to_keras_bytes(model), accuracy, recipe)
+        if recipe.get("npz"):
+            record(f"{name}_npz", f"{name}.npz", to_npz(model), accuracy, recipe)
         for mode in recipe["modes"]:
             tflite, accuracy = convert(model, mode, mnist)
             record(f"{name}_{mode}", f"{name}_{mode}.tflite", tflite, accuracy, recipe)

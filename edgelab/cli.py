@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     store = command("store", _store, "execute notebooks and store them with their outputs, in place")
     store.add_argument("name", nargs="*", help="notebooks, e.g. 07; none: all")
     command("lab", _lab, "open the notebooks in JupyterLab (other arguments go to JupyterLab)")
-    command("test", _test, "run the unit tests and compare the notebooks (other arguments go to pytest)")
+    command("test", _test, "run the tests and compare the notebooks (other arguments go to pytest)")
     copy = command("copy", _copy, "print a helper with all it needs, to paste into a project of one's own")
     copied = copy.add_mutually_exclusive_group(required=True)
     copied.add_argument("name", nargs="?", help="a public function, e.g. to_tflite or edgelab.shrink.convert.to_tflite")
@@ -115,9 +115,9 @@ def _lab(_: argparse.Namespace, others: list[str]) -> int:
 
 
 def _test(_: argparse.Namespace, others: list[str]) -> int:
-    """Run unit tests, then the notebooks: two calls, so that what the unit tests import stays out of the kernels."""
+    """Run tests, then the notebooks: two calls, so that what the former import stays out of the latter's kernels."""
     notebooks = ["--nbval", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}"]
-    calls = [["tests/unit"], [*notebooks, "notebooks"]]
+    calls = [["tests/unit", "tests/exercises"], [*notebooks, "notebooks"]]
     if any((root() / other.partition("::")[0]).exists() for other in others if not other.startswith("-")):
         calls = [notebooks]  # the arguments name the tests
     codes = [_python("-m", "pytest", *call, *others, without=("EDGELAB_ARTIFACTS",)) for call in calls]

@@ -101,6 +101,8 @@ def difference(got: Any, expected: Any, what: str = "the result", rtol: float = 
         return f"{what} is {_type(got)}; expected {_type(expected)}"
     if isinstance(expected, str | bytes):
         return "" if got == expected else f"{what} is wrong from character {_first_other(got, expected) + 1} on"
+    if _type(expected) == "a float" and isinstance(got, int):
+        got = np.float64(got) if abs(got) < 2**1000 else np.copysign(np.inf, got > 0 or -1)  # NumPy knows no larger
     if _type(expected) in dict(TYPES):
         return _number_difference(np.asarray(got), np.asarray(expected), what, rtol)
     return "" if got == expected else f"{what} is another {type(expected).__name__}"

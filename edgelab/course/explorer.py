@@ -45,14 +45,17 @@ def log_slider(value: float, low: int, high: int, step: float, description: str)
 
 
 def choice(options: Sequence[str], description: str) -> Widget:
-    """Return a drop-down list that is wide enough for its description; the first option is chosen.
+    """Return a row of buttons, of which one is pressed, the first at the start; by keyboard Tab and Space press others.
+
+    In a drop-down list or radio buttons the arrow keys would choose, but JupyterLab takes them to go to another cell.
 
     >>> choice(["sgd", "adam"], "optimiser").value
     'sgd'
     """
     import ipywidgets
 
-    return ipywidgets.Dropdown(options=list(options), description=description, **_WIDE)
+    style = {"description_width": "initial", "button_width": "auto"}
+    return ipywidgets.ToggleButtons(options=list(options), description=description, style=style)
 
 
 class Explorer:
@@ -65,7 +68,7 @@ class Explorer:
     where they shall not just follow each other.
     Displayed, it is a widget; where no kernel runs, a PNG of the present state with its alt text.
     Attributes: controls; box, the whole as a widget; alt; png, bytes, None after an error.
-    Raises TypeError where a control has no value.
+    Raises TypeError for a control without a value, or one that no keyboard operates.
 
     >>> import ipywidgets
     >>> from edgelab.course.plots import new_figure
@@ -84,6 +87,9 @@ class Explorer:
         for name, control in controls.items():
             if not (isinstance(control, ipywidgets.Widget) and control.has_trait("value")):
                 raise TypeError(f"controls[{name!r}] is {control!r}; expected an ipywidgets control, say an IntSlider")
+            if isinstance(control, (ipywidgets.Dropdown, ipywidgets.RadioButtons, ipywidgets.Select)):
+                kind = type(control).__name__
+                raise TypeError(f"controls[{name!r}]: JupyterLab takes a {kind}'s arrow keys; expected choice(…)")
         self._draw, self._waits, self.controls = draw, False, dict(controls)
         self.alt, self.png = "", None
         self._picture = ipywidgets.HTML()

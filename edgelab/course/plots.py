@@ -55,6 +55,7 @@ def _style() -> dict[str, object]:
         "axes.spines.right": False,
         "axes.grid": True,
         "axes.axisbelow": True,
+        **dict.fromkeys(("figure.constrained_layout.w_pad", "figure.constrained_layout.h_pad"), 0.08),
         "grid.color": GRID,
         "grid.linewidth": 1,
         "lines.linewidth": 2.5,

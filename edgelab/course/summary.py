@@ -14,7 +14,8 @@ def summary(folder: str | Path) -> str:
     ''
     """
     parts = []
-    for name, layout in (("pipeline", _pipeline), ("seeds", _seeds), ("latency", _latency), ("startup", _startup)):
+    layouts = {"pipeline": _pipeline, "seeds": _seeds, "latency": _latency, "conv": _conv, "startup": _startup}
+    for name, layout in layouts.items():
         path = Path(folder) / f"{name}.json"
         if not path.is_file():
             continue
@@ -48,6 +49,15 @@ def _latency(rows: list[dict]) -> str:
     head = ["One digit through the small CNN, all in one run; the ratio is to LiteRT float32:", ""]
     lines = ["| runtime | median | ratio |", "|:--|--:|--:|"]
     return "\n".join(head + lines + [f"| {r['runtime']} | {r['p50_ms']:,g} ms | {r['ratio']:,g} × |" for r in rows])
+
+
+def _conv(rows: list[dict]) -> str:
+    head = ["The convolution of the course (3×3, 8 to 16 channels, 28×28), beside TensorFlow's and plain loops:", ""]
+    lines = ["| what | median | images | one multiply-accumulate | ratio |", "|:--|--:|--:|--:|--:|"]
+    for r in rows:
+        ratio = f"{r['ratio']:,g} × {r['ratio_to']}" if r["ratio_to"] != r["what"] else "1 ×"
+        lines.append(f"| {r['what']} | {r['p50_ms']:,g} ms | {r['images']} | {r['ns_per_mac']:,g} ns | {ratio} |")
+    return "\n".join(head + lines)
 
 
 def _startup(rows: list[dict]) -> str:

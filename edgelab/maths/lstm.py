@@ -21,7 +21,7 @@ def lstm(
 
     x: (n, steps, inputs). w: (inputs, 4 * units). u: (units, 4 * units). b: (4 * units,). h0, c0: (n, units), zeros if
     None. mask: bool (n, steps): where False, both states stay. Returns all h and all c, float (n, steps, units) each.
-    Raises ValueError for shapes that don't fit. Sources: Hochreiter and Schmidhuber 1997; Gers et al. 2000, eq. 3 to 8.
+    Raises ValueError for shapes that don't fit. Sources: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (f).
 
     >>> h, c = lstm(np.ones((2, 5, 3)), np.ones((3, 16)), np.ones((4, 16)))
     >>> h.shape, c.shape

@@ -1,6 +1,5 @@
 """The geometry of sliding windows: how many fit, what they see, which pixels they hold. Images are NHWC."""
 
-from collections.abc import Iterable
 from operator import index
 
 import numpy as np
@@ -123,7 +122,7 @@ def add_windows(
     return dx[:, top : top + height, left : left + width]
 
 
-def receptive_field(layers: Iterable[tuple[int, ...]]) -> tuple[int, int]:
+def receptive_field(layers: list[tuple[int, ...]]) -> tuple[int, int]:
     """Return how many input pixels one output sees along an axis, and how many lie between two neighbouring outputs.
 
     layers: from the input on, (kernel, stride) or (kernel, stride, dilation) of each convolution or pooling.

@@ -1,5 +1,7 @@
 """Figures with controls in JupyterLab, moved by keyboard; and as pictures, where no kernel runs."""
 
+import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -11,25 +13,35 @@ from .conftest import Lab, open_notebook, run_all, scroll_to
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 DIGIT = "import numpy as np\n\ndigit = np.zeros((28, 28))\ndigit[6:22, 13:15] = digit[6:8, 8:20] = 1"
-# What stands first in the alt text of each, and its sliders, lists and fields.
+# What stands first in the alt text of each; its sliders, buttons and fields.
 WIDGETS = {
-    "kernel_over_digit(digit)": ("Kernel", 0, 1, 9),
+    "kernel_over_digit(digit)": ("Kernel ", 0, 6, 9),
     "receptive_field_by_layers(digit)": ("3 layers", 4, 0, 0),
-    "activation_and_gradient()": ("The ", 1, 1, 0),
-    "vanishing_gradient()": ("Simple RNN", 3, 1, 0),
-    "learning_rate_on_surface()": ("SGD", 2, 1, 0),
+    "activation_and_gradient()": ("The ", 1, 4, 0),
+    "vanishing_gradient()": ("Simple RNN", 3, 3, 0),
+    "learning_rate_on_surface()": ("SGD", 2, 2, 0),
     "cloud_or_edge()": ("Cloud", 7, 0, 0),
 }
+FIRST = sorted(NOTEBOOKS.glob("0[1-4]_*.ipynb"))
+VIEW = "application/vnd.jupyter.widget-view+json"
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def notebook() -> nbformat.NotebookNode:
-    """A notebook with all six, not run."""
-    codes = [DIGIT, "from edgelab.course.widgets import *", *WIDGETS]
+def notebook_of(*codes: str) -> nbformat.NotebookNode:
+    """A notebook that has not run."""
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
     return new_notebook(cells=[new_code_cell(code) for code in codes], metadata=kernel)
+
+
+@pytest.fixture
+def six(page: Page, lab: Lab) -> Page:
+    """A page with a notebook that holds all six, run."""
+    codes = [DIGIT, "from edgelab.course.widgets import *", *WIDGETS]
+    nbformat.write(notebook_of(*codes), lab.root / "six.ipynb")
+    open_notebook(page, lab, "six.ipynb")
+    run_all(page)
+    return page
 
 
 def cell_of(page: Page, code: str) -> Locator:
@@ -43,9 +55,8 @@ def picture(cell: Locator) -> Locator:
     return cell.locator(".jp-OutputArea .widget-html img")
 
 
-def moves(cell: Locator, control: Locator, *keys: str) -> None:
+def moves(image: Locator, control: Locator, *keys: str) -> None:
     """Focus a control, press keys, and wait for another picture with another alt text."""
-    image = picture(cell)
     alt, source = image.get_attribute("alt"), image.get_attribute("src")
     control.focus()
     for key in keys:
@@ -54,28 +65,148 @@ def moves(cell: Locator, control: Locator, *keys: str) -> None:
     expect(image).not_to_have_attribute("src", source)
 
 
-def test_every_control_moves_its_figure_by_keyboard(page: Page, lab: Lab, notebook):
+def test_every_control_moves_its_figure_by_keyboard(six: Page):
     """Whoever cannot hold a mouse still, or see the pointer, has the keyboard only."""
-    nbformat.write(notebook, lab.root / "six.ipynb")
-    open_notebook(page, lab, "six.ipynb")
+    for code, (begins, *counts) in WIDGETS.items():
+        cell = cell_of(six, code)
+        image = picture(cell)
+        expect(image).to_have_attribute("alt", re.compile(f"^{begins}"))
+        kinds = (".noUi-handle", ".widget-toggle-button", "input[type=number]")
+        sliders, buttons, fields = (cell.locator(kind).all() for kind in kinds)
+        assert [len(sliders), len(buttons), len(fields)] == counts, code
+        for button in buttons[1:]:  # the last one of a recurrent layer has a gate, whose bias then matters
+            moves(image, button, "Space")
+        for slider in sliders[::-1] if "field" not in code else [sliders[i] for i in (2, 3, 1, 0)]:  # stride before k
+            moves(image, slider, "ArrowRight")
+        for field in fields:
+            moves(image, field, "ControlOrMeta+a", "7", "Tab")
+
+
+def test_tab_leads_from_each_control_to_the_next(six: Page):
+    """A control that Tab leaves out is none, for many; one that keeps the focus is a trap."""
+    cell = cell_of(six, "kernel_over_digit(digit)")
+    picture(cell).wait_for()
+    cell.locator(".widget-toggle-button").first.focus()
+    reached = ["BUTTON"]
+    for _ in range(14):
+        six.keyboard.press("Tab")
+        reached.append(six.evaluate("document.activeElement.tagName"))
+    assert reached == ["BUTTON"] * 6 + ["INPUT"] * 9
+
+
+def test_a_dragged_slider_does_not_queue_its_places(page: Page, lab: Lab):
+    """A figure that takes half a second, and forty places of the slider: only the latest is drawn, not all in turn."""
+    slow = """
+import time
+from edgelab.course.explorer import Explorer, slider
+from edgelab.course.plots import new_figure
+calls = []
+def draw(n):
+    calls.append(n)
+    time.sleep(0.5)
+    return new_figure(2, 1)[0], f"n = {n}, drawn {len(calls)} times"
+Explorer(draw, {"n": slider(0, 0, 40, 1, "n")})
+"""
+    nbformat.write(notebook_of(slow), lab.root / "slow.ipynb")
+    open_notebook(page, lab, "slow.ipynb")
     run_all(page)
-    for code, (begins, sliders, lists, fields) in WIDGETS.items():
+    image = page.locator(".widget-html img")
+    image.wait_for()
+    handle = page.locator(".noUi-handle")
+    handle.focus()
+    for _ in range(40):
+        handle.press("ArrowRight")
+    expect(image).to_have_attribute("alt", re.compile(r"^n = 40, "))
+    drawn = int(re.findall(r"\d+", image.get_attribute("alt"))[1])
+    assert drawn < 30
+
+
+def test_an_error_of_the_readers_function_is_shown(page: Page, lab: Lab):
+    """And a picture again, as soon as the function can draw one."""
+    code = """
+from edgelab.course.explorer import Explorer, slider
+from edgelab.course.plots import new_figure
+Explorer(lambda n: (new_figure(2, 1)[0], f"a twelfth of {12 // (2 - n)}"), {"n": slider(1, 0, 3, 1, "n")})
+"""
+    nbformat.write(notebook_of(code), lab.root / "error.ipynb")
+    open_notebook(page, lab, "error.ipynb")
+    run_all(page)
+    image, handle = page.locator(".widget-html img"), page.locator(".noUi-handle")
+    image.wait_for()
+    handle.press("ArrowRight")
+    expect(page.get_by_role("alert")).to_have_text("ZeroDivisionError: integer division or modulo by zero")
+    handle.press("ArrowRight")
+    expect(image).to_have_attribute("alt", "a twelfth of -12")
+
+
+def stored(path: Path) -> list[str]:
+    """The alt texts of the widgets in a notebook as it is stored."""
+    cells = nbformat.read(path, 4).cells
+    shown = [output for cell in cells for output in cell.get("outputs", []) if VIEW in output.get("data", {})]
+    return [output.metadata["image/png"]["alt"] for output in shown]
+
+
+@pytest.mark.parametrize("path", FIRST, ids=[path.stem for path in FIRST])
+def test_a_stored_notebook_opens_with_its_figures(path: Path, page: Page, lab: Lab):
+    """Before anything is run, JupyterLab takes the widgets from the notebook."""
+    shutil.copy(path, lab.root)
+    open_notebook(page, lab, path.name)
+    for alt in stored(path):
+        shown = page.locator(".jp-OutputArea").get_by_alt_text("the drawing in" if "pad" in alt else alt)
+        scroll_to(page, shown)
+        assert shown.first.evaluate("image => image.naturalWidth") > 100
+    assert page.get_by_text("Error displaying widget").count() == 0
+
+
+# What nbconvert leaves out: the alt text that an output's metadata has.
+TEMPLATE = """
+{%- extends 'lab/index.html.j2' -%}
+{%- block data_png -%}
+<img alt="{{ output.metadata['image/png'].alt | escape }}" style="max-width: 100%"
+     src="data:image/png;base64,{{ output.data['image/png'] }}">
+{%- endblock -%}
+"""
+
+
+def static_page(path: Path, theme: str) -> str:
+    """A notebook as a page that needs nothing from anywhere: pictures in place of widgets, no scripts from afar."""
+    from nbconvert import HTMLExporter
+
+    notebook = nbformat.read(path, 4)
+    notebook.metadata.pop("widgets", None)
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        output.get("data", {}).pop(VIEW, None)
+    exporter = HTMLExporter(raw_template=TEMPLATE, theme=theme)
+    exporter.mathjax_url = exporter.require_js_url = exporter.jquery_url = ""
+    return exporter.from_notebook_node(notebook)[0]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", FIRST, ids=[path.stem for path in FIRST])
+def test_a_static_page_shows_each_widget_as_a_picture(path: Path, theme: str, page: Page):
+    """On a code host or a site no kernel runs: the picture is there, with its alt text, wide or narrow, offline."""
+    html = static_page(path, theme)
+    for width in (1280, 640):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.set_content(html)
+        for alt in stored(path):
+            shown = page.get_by_alt_text(alt, exact=True)
+            expect(shown).to_be_visible()
+            box = shown.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+
+
+def test_the_widgets_of_notebook_03_move_by_keyboard(page: Page, lab: Lab):
+    """In the notebook as a reader has it, with its digit, after all its other cells."""
+    (path,) = NOTEBOOKS.glob("03_*.ipynb")
+    shutil.copy(path, lab.root)
+    open_notebook(page, lab, path.name)
+    run_all(page)
+    for code, control, *keys in (
+        ("kernel_over_digit(", "input[type=number]", "ControlOrMeta+a", "5", "Tab"),
+        ("receptive_field_by_layers(", ".noUi-handle", "ArrowRight"),
+    ):
         cell = cell_of(page, code)
-        expect(picture(cell)).to_have_attribute("alt", begins_with(begins))
-        handles, selects, inputs = (cell.locator(kind) for kind in (".noUi-handle", "select", "input[type=number]"))
-        assert (handles.count(), selects.count(), inputs.count()) == (sliders, lists, fields), code
-        for select in selects.all():
-            moves(cell, select, "End" if "vanishing" in code else "ArrowDown")
-        for handle in handles.all():
-            if "k-th" in handle.locator("xpath=ancestor::*[contains(@class,'widget-slider')]").inner_text():
-                moves(cell, handles.nth(2), "ArrowRight")  # without stride it makes no difference which layer has it
-            moves(cell, handle, "ArrowRight")
-        for field in inputs.all():
-            moves(cell, field, "ControlOrMeta+a", "7", "Tab")
-        assert "Error" not in picture(cell).get_attribute("alt")
-
-
-def begins_with(words: str):
-    import re
-
-    return re.compile(rf"^{re.escape(words)}")
+        expect(cell.locator(".jp-InputArea-prompt")).to_have_text(re.compile(r"\[\d+\]:"))  # [*]: while it waits
+        moves(picture(cell), cell.locator(control).first, *keys)

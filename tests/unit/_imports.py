@@ -123,13 +123,18 @@ def circle(package: Path) -> list[str]:
 
 
 def public(package: Path) -> dict[str, Definition]:
-    """Return the public functions and classes of a package, by qualified name; files and folders in _ are private."""
+    """Return the public functions and classes of a package, by qualified name; files and folders in _ are private.
+
+    A function decorated with @exercise(…) is the solution of an exercise, no helper: tests/exercises proves each.
+    """
     return {
         f"{module}.{node.name}": node
         for module, path in modules(package).items()
         if not any(part.startswith("_") for part in module.split("."))
         for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, Definition) and not node.name.startswith("_")
+        if isinstance(node, Definition)
+        and not node.name.startswith("_")
+        and not any(ast.unparse(decorator).startswith("exercise(") for decorator in node.decorator_list)
     }
 
 

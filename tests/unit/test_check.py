@@ -263,11 +263,14 @@ def define(**changes) -> Exercise:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"mistakes": [Mistake("sise", "size", "")]}, "mistake 'sise' stands 0 times in the solution; expected once"),
+        (
+            {"mistakes": [Mistake("length", "size", "")]},
+            "mistake 'length' stands 0 times in the solution; expected once",
+        ),
         ({"mistakes": [Mistake("size", "n", "")]}, "mistake 'size' stands 3 times in the solution"),
         ({"mistakes": [Mistake("// (", "// (", "")]}, "mistake '// (' replaces itself"),
         ({"mistakes": [Mistake("// (", "/// (", "")]}, "mistake '// (' -> '/// (' is no Python"),
-        ({"bug": ("sise", "size")}, "bug 'sise' stands 0 times"),
+        ({"bug": ("length", "size")}, "bug 'length' stands 0 times"),
         ({"hint": "  "}, "its hint is empty"),
     ],
 )
@@ -311,6 +314,7 @@ def test_a_faulty_solution_is_the_authors_fault():
 
 VALUES = st.one_of(
     st.booleans(),
+    st.sampled_from([2**70, -(10**400)]),
     st.integers(-(2**70), 2**70),
     st.floats(),
     st.text(max_size=5),
@@ -369,11 +373,14 @@ def test_what_differs_though_it_looks_alike():
         (np.zeros(2, np.uint8), np.zeros(2, np.int8), "holds unsigned integers; expected integers"),
         (1, 1.0, ""),
         (1.0, 1, "is a float; expected an int"),
+        (10**400, 1.0, "is too large"),
+        (-(10**400), 1.0, "is too small"),
+        (2**70, 1.0, "is too large"),
         ([1, 2], (1, 2), ""),
         ((1, 2, 3), (1, 2), "has 3 elements; expected 2"),
         ((1, 3), (1, 2), "result[1] is too large"),
         (3, (1, 2), "is an int; expected a tuple"),
-        ("abd", "abc", "is wrong from character 3 on"),
+        ("abx", "abc", "is wrong from character 3 on"),
         ("ab", "abc", "is wrong from character 3 on"),
         (False, True, "has the wrong truth value"),
         (np.array(2), 2, ""),

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def clone(tmp_path, monkeypatch) -> Path:
     """An empty clone to stand in: notebooks, tests and benchmarks are looked for here."""
-    for folder in ("notebooks", "edgelab", "benchmarks", "tests/unit"):
+    for folder in ("notebooks", "edgelab", "benchmarks", "tests/unit", "tests/exercises"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "edgelab" / "cli.py").touch()
     monkeypatch.chdir(tmp_path)
@@ -131,7 +131,7 @@ def test_the_worst_of_unit_tests_and_notebooks_counts(clone, monkeypatch, codes,
     calls, answers = [], iter(codes)
     monkeypatch.setattr(cli, "_python", lambda *arguments, without: calls.append(arguments) or next(answers))
     assert cli.main(["test", "-k", "x"]) == expected
-    assert ["tests/unit" in call for call in calls] == [True, False]
+    assert ["tests/unit" in call and "tests/exercises" in call for call in calls] == [True, False]
     assert ["--nbval" in call and "notebooks" in call for call in calls] == [False, True]
     assert all(call[-2:] == ("-k", "x") for call in calls)
 
@@ -164,7 +164,8 @@ def test_a_child_at_ctrl_c_is_waited_for(clone, monkeypatch):
 
 def test_a_stored_output_changed_by_hand_makes_edgelab_test_fail(clone):
     """End to end, with the clone's own plugin: first everything is right, then one character is not."""
-    for name in ("conftest.py", "tests/__init__.py", "tests/nbval_budget.py", "pyproject.toml"):
+    plugins = [f"tests/nbval_{name}.py" for name in ("budget", "exercises")]
+    for name in ("conftest.py", "tests/__init__.py", *plugins, "pyproject.toml"):
         shutil.copy(ROOT / name, clone / name)
     (clone / "tests" / "unit" / "test_one.py").write_text("def test_one():\n    assert True\n")
     output = new_output("stream", name="stdout", text="42\n")

@@ -6,18 +6,32 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 
+import _imports
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from edgelab.course import sync
+from edgelab.course.exercises import TAG, modules
+from edgelab.course.exercises import exercises as exercises_of
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = sync.repository(ROOT)
 WITHOUT_TENSORFLOW = ("01", "10", "11", "12")
+# The notebooks that have exercises, and the module of edgelab.course.exercises that holds them.
+EXERCISES = {
+    "01": "first_digit",
+    "02": "networks",
+    "03": "convolution",
+    "04": "recurrence",
+    "05": "train_mnist",
+    "07": "convert",
+    "10": "device",
+}
 
 
 def code_cells(notebook: nbformat.NotebookNode) -> list[tuple[int, nbformat.NotebookNode]]:
@@ -61,14 +75,66 @@ def compared(name: str, notebook: nbformat.NotebookNode) -> list[str]:
     return [f"cells {ignored} of {len(cells)} are not compared"] if 5 * len(ignored) > len(cells) else []
 
 
-def alt_texts(name: str, notebook: nbformat.NotebookNode) -> list[str]:
-    """A figure without alt text says nothing to a reader who does not see it."""
-    images = [(n, o) for n, cell in code_cells(notebook) for o in cell.outputs if "image/png" in o.get("data", {})]
-    return [
-        f"cell {n}: figure without alt text; show it with plots.show(figure, alt)"
-        for n, output in images
-        if not output.metadata.get("image/png", {}).get("alt", "").strip()
+class Pictures(HTMLParser):
+    """Collects the pictures of an HTML text that have no alt text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.bare: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = dict(attributes)
+        picture = tag == "img" or (tag == "input" and found.get("type") == "image")
+        if picture and not (found.get("alt") or "").strip():
+            self.bare.append(f"<{tag}> without alt text: {(found.get('src') or '')[:40]}")
+        if tag == "svg" and not (found.get("aria-label") or found.get("aria-hidden") == "true"):
+            self.bare.append("<svg> without aria-label")
+
+
+def bare_pictures(markdown: str) -> list[str]:
+    """The pictures without alt text of a text in Markdown, which may have HTML in it; code shows none."""
+    text = re.sub(
+        r"^ {0,3}(```+|~~~+).*?^ {0,3}\1|(`+)(?!`).+?(?<!`)\2(?!`)", "", markdown, flags=re.DOTALL | re.MULTILINE
+    )
+    bare = [f"{m[0][:40]} without alt text" for m in re.finditer(r"!\[\s*\](\([^)]*\)|\[[^\]]*\])", text)]
+    return bare + Pictures(text).bare
+
+
+def bare_outputs(output: dict) -> list[str]:
+    """The pictures without alt text of one output."""
+    data, about = output.get("data", {}), output.get("metadata", {})
+    images = [kind for kind in data if kind.startswith("image/")]
+    bare = [
+        f"{kind} without alt text; show it with plots.show(figure, alt)"
+        for kind in images
+        if not str(about.get(kind, {}).get("alt", "")).strip()
     ]
+    text = {kind: "".join(data.get(kind, "")) for kind in ("text/html", "text/markdown")}
+    return bare + Pictures(text["text/html"]).bare + bare_pictures(text["text/markdown"])
+
+
+def bare_widgets(notebook: nbformat.NotebookNode) -> Iterator[str]:
+    """The pictures without alt text in the stored state of the widgets."""
+    models = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    for model in models.values():
+        name, state = model.get("model_name", ""), model.get("state", {})
+        if name == "ImageModel":  # its view has no alt attribute
+            yield "an Image widget; put an <img alt=…> into an HTML widget, as Explorer does"
+        for text in (state.get(key) for key in ("value", "description", "placeholder")):
+            yield from Pictures(text).bare if isinstance(text, str) and "HTML" in name else []
+        for output in state.get("outputs", []) if name == "OutputModel" else []:
+            yield from bare_outputs(output)
+
+
+def alt_texts(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """A figure without alt text says nothing to a reader who does not see it, whichever way it got into the page."""
+    outputs = [(n, o) for n, cell in code_cells(notebook) for o in cell.outputs]
+    texts = [(n, cell.source) for n, cell in enumerate(notebook.cells) if cell.cell_type == "markdown"]
+    problems = [f"code cell {n}: {bare}" for n, output in outputs for bare in bare_outputs(output)]
+    problems += [f"cell {n} of all: {bare}" for n, text in texts for bare in bare_pictures(text)]
+    return problems + [f"widget: {bare}" for bare in bare_widgets(notebook)]
 
 
 def short_cells(name: str, notebook: nbformat.NotebookNode) -> list[str]:
@@ -139,6 +205,32 @@ def light(name: str, notebook: nbformat.NotebookNode) -> list[str]:
     return [f"cell {n}: imports TensorFlow or Keras" for n in found] if name[:2] in WITHOUT_TENSORFLOW else []
 
 
+def exercises(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """An idea that one has not used is forgotten: three exercises, one of them a bug to find, all with their task."""
+    module = EXERCISES.get(name[:2])
+    tags = [(i, tag) for i, cell in enumerate(notebook.cells) for tag in cell.metadata.get("tags", [])]
+    here = [(i, tag.removeprefix(TAG)) for i, tag in tags if tag.startswith(TAG)]
+    if module is None or module not in modules():
+        wrong = [f"{each} is tagged" for _, each in here] if module is None else [f"no module {module} of exercises"]
+        return [f"{problem}; see EXERCISES in {Path(__file__).name}" for problem in wrong]
+    known = {f"{module}.{one.name}": one for one in exercises_of(module)}
+    problems = [f"{each} stands in no cell" for each in known if each not in dict(here[::-1]).values()]
+    if len(here) < 3 or not any(known[each].bug for _, each in here if each in known):
+        problems.append(f"{len(here)} exercises; expected three or more, one with a bug to find")
+    mirrored = {tag.rpartition(".")[2] for _, tag in tags if tag.startswith("source:")}
+    for place, each in here:
+        if each not in known or [other for _, other in here].count(each) > 1:
+            problems.append(f"{each} is no exercise of {module}, or stands here twice")
+            continue
+        task = "**Find the bug.** " if known[each].bug else "**Exercise.** "
+        before = notebook.cells[place - 1]
+        if before.cell_type != "markdown" or not re.search(rf"^{re.escape(task)}\S", before.source, re.MULTILINE):
+            problems.append(f"{each}: the cell before it has no line that begins with {task}")
+        if known[each].name in mirrored:
+            problems.append(f"{each}: its solution is shown in this notebook")
+    return problems
+
+
 def no_traces(name: str, notebook: nbformat.NotebookNode) -> list[str]:
     """A path or host of the author's machine is wrong on each other one."""
     traces = [r"/(?:work|root|tmp|home|Users|var/folders)/\w", r"[A-Z]:\\\\?Users"]
@@ -171,6 +263,7 @@ RULES: tuple[Callable[[str, nbformat.NotebookNode], list[str]], ...] = (
     badge,
     budget,
     light,
+    exercises,
     no_traces,
 )
 
@@ -200,12 +293,17 @@ def good(name: str = "05_made_up") -> nbformat.NotebookNode:
     ]
     codes[1].outputs.append(figure)
     codes[2].metadata["tags"] = ["nbval-ignore-output"]
+    tasks = []
+    for number, one in enumerate(exercises_of(EXERCISES[name[:2]]) if name[:2] in EXERCISES else [], start=6):
+        tag = f"{TAG}{one.module}.{one.name}"
+        tasks.append(new_markdown_cell(f"**{'Find the bug' if one.bug else 'Exercise'}.** Do it."))
+        tasks.append(new_code_cell(one.cell(), execution_count=number, metadata={"tags": [tag]}))
     last = new_markdown_cell("## What you can do now\n\n- one\n\n*Next*: 06.\n\n*Sources*: none.")
     metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "edgelab": {"budget": {"seconds": 60, "memory_mb": 300}},
     }
-    notebook = new_notebook(cells=[new_markdown_cell(first), *codes, last], metadata=metadata)
+    notebook = new_notebook(cells=[new_markdown_cell(first), *codes, *tasks, last], metadata=metadata)
     return nbformat.reads(sync.with_badge(nbformat.writes(notebook), ADDRESS, f"notebooks/{name}.ipynb"), 4)
 
 
@@ -224,6 +322,29 @@ def reword(notebook: nbformat.NotebookNode, cell: int, old: str, new: str) -> No
     notebook.cells[cell].source = notebook.cells[cell].source.replace(old, new)
 
 
+def output(notebook: nbformat.NotebookNode, data: dict, metadata: dict | None = None) -> None:
+    """Let the first code cell display something."""
+    first_code(notebook).outputs.append(new_output("display_data", data, metadata=metadata or {}))
+
+
+def widget(notebook: nbformat.NotebookNode, model: str, **state: object) -> None:
+    """Store the state of one widget."""
+    models = {"0": {"model_name": model, "model_module": "m", "model_module_version": "2.0.0", "state": state}}
+    stored_state = {"version_major": 2, "version_minor": 0, "state": models}
+    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": stored_state}
+
+
+def tag(notebook: nbformat.NotebookNode, *tags: str) -> None:
+    """Tag the first code cell."""
+    first_code(notebook).metadata["tags"] = list(tags)
+
+
+def all_are_exercises(notebook: nbformat.NotebookNode) -> None:
+    """Call each task an exercise, also that of a bug."""
+    for cell in notebook.cells[6:-1:2]:
+        cell.source = "**Exercise.** Do it."
+
+
 # (rule, what is wrong, name of the notebook, how it is made wrong)
 SPOILT = (
     (valid, "an output without type", "05_x", lambda nb: first_code(nb).outputs[0].pop("output_type")),
@@ -232,9 +353,28 @@ SPOILT = (
     (executed, "a cell not run", "05_x", lambda nb: first_code(nb).update(execution_count=None)),
     (executed, "a cell run again", "05_x", lambda nb: first_code(nb).update(execution_count=9)),
     (no_stderr, "a warning", "05_x", lambda nb: first_code(nb).outputs[0].update(name="stderr")),
-    (compared, "two of five ignored", "05_x", lambda nb: first_code(nb).metadata.update(tags=["nbval-skip"])),
+    (compared, "two of five ignored", "00_x", lambda nb: first_code(nb).metadata.update(tags=["nbval-skip"])),
     (alt_texts, "no alt text", "05_x", lambda nb: nb.cells[2].outputs[1].metadata.clear()),
     (alt_texts, "blank alt text", "05_x", lambda nb: nb.cells[2].outputs[1].metadata["image/png"].update(alt=" ")),
+    (alt_texts, "a JPEG", "05_x", lambda nb: output(nb, {"image/jpeg": "aGk="}, {"image/png": {"alt": "of another"}})),
+    (alt_texts, "an SVG", "05_x", lambda nb: output(nb, {"image/svg+xml": "<svg/>"})),
+    (alt_texts, "HTML with a picture", "05_x", lambda nb: output(nb, {"text/html": "<p><IMG src='x.png'></p>"})),
+    (alt_texts, "HTML with an empty alt", "05_x", lambda nb: output(nb, {"text/html": "<img alt='' src='x.png'>"})),
+    (alt_texts, "HTML with a drawing", "05_x", lambda nb: output(nb, {"text/html": "<svg><path/></svg>"})),
+    (alt_texts, "printed Markdown", "05_x", lambda nb: output(nb, {"text/markdown": "![](x.png)"})),
+    (alt_texts, "a picture in prose", "05_x", lambda nb: reword(nb, 0, "From here", "![](x.png) From here")),
+    (alt_texts, "a blank in prose", "05_x", lambda nb: reword(nb, 0, "From here", "![ ](x.png) From here")),
+    (alt_texts, "a reference", "05_x", lambda nb: reword(nb, 0, "From here", "![][figure] From here")),
+    (alt_texts, "an attachment", "05_x", lambda nb: reword(nb, 0, "From here", "![](attachment:x.png) From here")),
+    (alt_texts, "HTML in prose", "05_x", lambda nb: reword(nb, 0, "From here", '<img src="x.png" width=9> From here')),
+    (alt_texts, "an HTML widget", "05_x", lambda nb: widget(nb, "HTMLModel", value="<img src='data:image/png;,'>")),
+    (alt_texts, "an Image widget", "05_x", lambda nb: widget(nb, "ImageModel", value={})),
+    (
+        alt_texts,
+        "an Output widget",
+        "05_x",
+        lambda nb: widget(nb, "OutputModel", outputs=[{"output_type": "display_data", "data": {"image/png": "aGk="}}]),
+    ),
     (short_cells, "31 lines", "05_x", lambda nb: first_code(nb).update(source="\n".join("1" * 31))),
     (opening, "no title", "05_x", lambda nb: reword(nb, 0, "# A", "A")),
     (opening, "no promise", "05_x", lambda nb: reword(nb, 0, "From here you get there.", "")),
@@ -253,6 +393,15 @@ SPOILT = (
     (budget, "a text", "05_x", lambda nb: nb.metadata.edgelab.budget.update(seconds="60")),
     (light, "import", "10_x", lambda nb: first_code(nb).update(source="import numpy, tensorflow as tf")),
     (light, "from", "01_x", lambda nb: first_code(nb).update(source="x = 1\nif x:\n    from keras import Model")),
+    (exercises, "none", "05_x", lambda nb: nb.cells.__delitem__(slice(6, -1))),
+    (exercises, "one left out", "05_x", lambda nb: nb.cells.__delitem__(slice(6, 8))),
+    (exercises, "one twice", "05_x", lambda nb: nb.cells.extend(nb.cells[6:8])),
+    (exercises, "another notebook's", "05_x", lambda nb: nb.cells.extend(good("07_x").cells[6:8])),
+    (exercises, "no task", "05_x", lambda nb: nb.cells.pop(6)),
+    (exercises, "a task without words", "05_x", lambda nb: reword(nb, 6, " Do it.", "")),
+    (exercises, "a bug that is not called so", "05_x", all_are_exercises),
+    (exercises, "its solution is shown", "05_x", lambda nb: tag(nb, "source:edgelab.x.values_left")),
+    (exercises, "in a notebook that is not listed", "00_x", lambda nb: tag(nb, "exercise:device.unfit")),
     (no_traces, "a path", "05_x", lambda nb: say(nb, "written to /tmp/x/model.tflite")),
     (no_traces, "a home", "05_x", lambda nb: say(nb, "C:\\Users\\me\\lab")),
     (no_traces, "this host", "05_x", lambda nb: say(nb, "run on node42 today")),
@@ -271,14 +420,35 @@ def test_a_rule_finds_what_it_is_for(rule, what, name, spoil, monkeypatch):
 
 def test_training_and_mirrored_cells_have_their_own_bounds():
     """What the budgets allow must not be reported."""
-    notebook = good()
+    notebook = good("00_made_up")
     first_code(notebook).source = "history = fit(model, x, y)"
     notebook.metadata.edgelab.budget["memory_mb"] = 1200
     mirrored = new_code_cell(
         "\n".join("1" * 40), execution_count=6, metadata={"tags": ["source:edgelab.maths.nn.dense"]}
     )
     notebook.cells.insert(6, mirrored)
-    assert [problem for rule in RULES for problem in rule("05_made_up", notebook)] == []
+    assert [problem for rule in RULES for problem in rule("00_made_up", notebook)] == []
+
+
+def test_pictures_with_alt_text_and_code_are_no_problem():
+    """What every notebook has must not be reported."""
+    notebook = good()
+    output(notebook, {"image/svg+xml": "<svg/>"}, {"image/svg+xml": {"alt": "A line."}})
+    output(notebook, {"text/html": "<img alt='A line.' src='x.png'><svg aria-label='a line'></svg>"})
+    widget(notebook, "HTMLModel", value="<img alt='A line.' src='data:image/png;base64,aGk='>")
+    code = "![A line](x.png) and `![](x.png)`\n\n```html\n<img src='x.png'>\n```\n\nx < y, a[0]![1]"
+    notebook.cells.insert(1, new_markdown_cell(code))
+    assert alt_texts("05_made_up", notebook) == []
+
+
+def test_pages_have_alt_texts():
+    """README is the first page that is seen, or heard."""
+    pages = {path: path.read_text(encoding="utf-8") for path in _imports.files(ROOT) if path.suffix == ".md"}
+    assert ROOT / "README.md" in pages
+    assert {path.name: bare for path, text in pages.items() if (bare := bare_pictures(text))} == {}
+    readme = pages[ROOT / "README.md"]
+    without = re.sub(r"!\[[^\]]+\]", "![]", readme)
+    assert len(bare_pictures(without)) == readme.count("![") > 0
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.__name__ for rule in RULES])

@@ -51,7 +51,12 @@ def test_same_pads_no_more_than_needed_and_the_odd_pixel_last(size, kernel, stri
     if before + after:
         ends = (math.ceil(size / stride) - 1) * stride + (kernel - 1) * dilation
         assert ends == size + before + after - 1
-    assert margins(size, kernel, 1, "valid", 1) == (0, 0) if kernel <= size else True
+
+
+def test_valid_pads_nothing_and_still_says_what_does_not_fit():
+    assert margins(28, 3, 2, "valid", 2) == (0, 0)
+    with pytest.raises(ValueError, match="spans 5 pixels, the image has 4"):
+        margins(4, 5)
 
 
 @pytest.mark.parametrize(

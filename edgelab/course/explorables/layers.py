@@ -23,7 +23,6 @@ KERNELS = {
     "blur": ((0.125, 0.125, 0.125), (0.125, 0, 0.125), (0.125, 0.125, 0.125)),
     "identity": ((0, 0, 0), (0, 1, 0), (0, 0, 0)),
 }
-OWN = "your own"
 CELLS = {"simple RNN": (rnn, rnn_grad, 1), "GRU": (gru, gru_grad, 3), "LSTM": (lstm, lstm_grad, 4)}  # … , gates
 
 
@@ -62,22 +61,21 @@ def kernel_over_digit(image: np.ndarray) -> Explorer:
         )
         for i, j in np.ndindex(3, 3)
     }
-    preset = choice([*KERNELS, OWN], "kernel")
-    preset.layout.width = "240px"
+    preset = choice(list(KERNELS), "kernel")
 
     def draw(**weights: float) -> tuple[Figure, str]:
         kernel = np.reshape(list(weights.values()), (3, 3))
-        preset.value = next((name for name, known in KERNELS.items() if np.array_equal(kernel, known)), OWN)
-        return _draw_kernel(pixels, kernel, preset.value)
+        preset.value = next((name for name, known in KERNELS.items() if np.array_equal(kernel, known)), None)
+        return _draw_kernel(pixels, kernel, preset.value or "your own")
 
     def take(change: dict) -> None:
-        if change["new"] != OWN:
+        if change["new"]:
             view.set(**dict(zip(fields, np.ravel(KERNELS[change["new"]]).tolist(), strict=True)))
 
     for field, weight in zip(fields.values(), np.ravel(KERNELS[preset.value]).tolist(), strict=True):
         field.value = weight
     grid = ipywidgets.GridBox(list(fields.values()), layout={"grid_template_columns": "repeat(3, 84px)"})
-    view = Explorer(draw, fields, ipywidgets.HBox([preset, grid]))
+    view = Explorer(draw, fields, ipywidgets.VBox([preset, grid]))
     preset.observe(take, "value")
     return view
 

@@ -1,0 +1,112 @@
+"""Exercises of notebook 07."""
+
+import numpy as np
+
+from edgelab.course.check import Mistake, exercise
+
+
+@exercise(
+    cases=lambda rng: [
+        (0.0, 1.0),
+        (-1.0, 1.0),
+        (2.0, 6.0),
+        (-6.0, -2.0),
+        *(tuple(sorted(rng.normal(size=2) * 10 ** rng.uniform(-2, 2))) for _ in range(20)),
+    ],
+    hint="Where the data run from 2 to 6, which range must the integers cover, so that 0 is exact?",
+    mistakes=[
+        Mistake(
+            "min(low, 0.0), max(high, 0.0)", "low, high", "the range must contain 0, or Z does not fit into eight bits"
+        ),
+        Mistake("/ 255", "/ 256", "256 values are 255 steps apart"),
+        Mistake("round(low / scale)", "int(low / scale)", "the zero point is rounded, not cut off"),
+        Mistake("-128 - round", "-round", "the smallest integer is -128, not 0: that is Z for unsigned bytes"),
+        Mistake("-128 - round", "-128 + round", "low itself must land on -128: S (-128 - Z) = low"),
+    ],
+)
+def scale_and_zero_point(low: float, high: float) -> tuple[float, int]:
+    """Return (S, Z) of the int8 values that cover low … high. Data may lie on one side of 0 only; low < high."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = (high - low) / 255
+    return scale, int(-128 - round(low / scale))
+
+
+@exercise(
+    cases=lambda rng: [
+        (np.array([-128, 127, 0, 1], np.int8), 1 / 255, -128),
+        (np.array([-128, 127, 0, 1], np.int8), 0.2, 30),
+        *(
+            (rng.integers(-128, 128, (4, 5)).astype(np.int8), float(rng.uniform(0.01, 1)), z)
+            for z in (-128, -5, 0, 127)
+        ),
+    ],
+    hint="Try q = 127, Z = -128 by hand. Then print (q - zero_point).dtype.",
+    bug=("q.astype(np.int32) - zero_point", "q - zero_point"),
+    mistakes=[
+        Mistake("q.astype(np.int32)", "q.astype(np.uint8).astype(np.int32)", "q is signed: its bytes are not 0 to 255"),
+        Mistake("- zero_point", "+ zero_point", "q = Z stands for 0, so Z is taken off"),
+        Mistake(
+            "(q.astype(np.int32) - zero_point)", "q - zero_point", "Z counts steps, so it is taken off before scaling"
+        ),
+        Mistake("scale * (", "(", "the steps are counted, but not yet worth anything"),
+    ],
+)
+def restored(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """Return the real numbers that q stands for. q: int8, any shape."""
+    return scale * (q.astype(np.int32) - zero_point)
+
+
+@exercise(
+    cases=lambda rng: [
+        (rng.integers(0, 256, (12, 2, 3)).astype(np.uint8), 3),
+        (rng.integers(0, 256, (7, 3, 3)).astype(np.uint8), 7),
+        (rng.integers(0, 256, (100, 4, 4)).astype(np.uint8), 30),
+        (rng.integers(0, 256, (5, 2, 2)).astype(np.uint8), 1),
+    ],
+    hint="Calibration must see what the device will see. What did training do to the pixels?",
+    bug=(".astype(np.float32) / 255", ".astype(np.float32)"),
+    mistakes=[
+        Mistake("/ 255", "/ 127.5 - 1", "this model was trained on 0 to 1, not on -1 to 1"),
+        Mistake(
+            "images[:: len(images) // count][:count]",
+            "images[:count]",
+            "the first images may all be of one kind; take them from the whole data",
+        ),
+        Mistake(
+            "images[:: len(images) // count][:count]",
+            "images[:: len(images) // count]",
+            "that may be more than `count`",
+        ),
+        Mistake("image[None, ..., None]", "image[..., None]", "the model takes a batch, of one image"),
+        Mistake("image[None, ..., None]", "image[None]", "the model takes a channel axis, of one grey value"),
+    ],
+)
+def calibration_samples(images: np.ndarray, count: int) -> list[list[np.ndarray]]:
+    """Return what a converter asks for: for each of `count` images a list of the model's only input.
+
+    images: uint8 (n, height, width), count ≤ n. An input is float32, (1, height, width, 1), scaled as in training.
+    """
+    chosen = images[:: len(images) // count][:count]
+    return [[image[None, ..., None].astype(np.float32) / 255] for image in chosen]
+
+
+@exercise(
+    cases=lambda rng: [
+        (np.array([[0.0, 1.0, 3.0], [0.0, 2.0, 2.6], [5.0, 0.0, 0.0], [1.5, 1.0, 0.0]]), 1.0),
+        *((rng.normal(size=(50, 10)) * 3, float(step)) for step in (0.1, 0.5, 1.0, 2.0)),
+    ],
+    hint="Two logits matter. How far can the best fall and the second rise, when each is off by half a step?",
+    mistakes=[
+        Mistake("> step)", "> step / 2)", "the best can fall by half a step while the second rises by half a step"),
+        Mistake("> step)", "> 2 * step)", "a rounded value is off by half a step at most, not by a whole one"),
+        Mistake("ranked[:, -2]", "ranked[:, 0]", "the answer changes to the second best, not to the worst"),
+        Mistake("axis=1", "axis=0", "classes compete within an image, images do not"),
+    ],
+)
+def certain_share(logits: np.ndarray, step: float) -> float:
+    """Return the share of images whose answer cannot change when the logits are rounded to multiples of step.
+
+    logits: (n, classes).
+    """
+    ranked = np.sort(logits, axis=1)
+    return float((ranked[:, -1] - ranked[:, -2] > step).mean())

@@ -70,7 +70,7 @@ def gru_grad(
         keep, dh = mask[:, t, None], dh + dy[:, t]
         dz = dh * (before[:, t] - g[:, t]) * z[:, t] * (1 - z[:, t])
         dg = dh * (1 - z[:, t]) * (1 - g[:, t] ** 2)
-        d_reset = dg if reset_after else dg @ u_g.T  # the gradient of what r multiplies, times r
+        d_reset = dg if reset_after else dg @ u_g.T  # of the product that r is a factor of
         dr = d_reset * (h_g if reset_after else before)[:, t] * r[:, t] * (1 - r[:, t])
         da_x[:, t] = np.where(keep, np.concatenate([dz, dr, dg], axis=1), 0)
         da_h[:, t] = np.where(keep, np.concatenate([dz, dr, dg * r[:, t] if reset_after else 0 * dg], axis=1), 0)

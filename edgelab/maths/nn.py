@@ -36,7 +36,7 @@ def dense_grad(dy: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray
     """Return (dx, dw, db) of `dense`: dy wᵀ, xᵀ dy, and dy summed over the batch.
 
     dy: (n, outputs). x: (n, inputs). w: (inputs, outputs). The gradients have the shapes of x, w and b.
-    Raises ValueError naming the shapes that don't fit. Rumelhart, Hinton and Williams 1986, equations 4 to 7.
+    Raises ValueError naming the shapes that don't fit. Rumelhart, Hinton and Williams 1986, equations 6 and 7.
 
     >>> [g.tolist() for g in dense_grad(np.array([[1.0]]), np.array([[2.0, 3.0]]), np.array([[4.0], [5.0]]))]
     [[[4.0, 5.0]], [[2.0], [3.0]], [1.0]]

@@ -126,6 +126,11 @@ def open_notebook(page: Page, lab: Lab, name: str) -> None:
         assert time.monotonic() < deadline, f"no kernel for {name} within {STARTUP} s"
         page.wait_for_timeout(200)
     page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    idle(page)
+
+
+def idle(page: Page) -> None:
+    """Wait until the kernel has nothing left to do."""
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
 
 

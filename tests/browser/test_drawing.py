@@ -9,7 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, expect
 
-from .conftest import Lab, open_notebook, run_all, save, scroll_to
+from .conftest import Lab, idle, open_notebook, run_all, save, scroll_to
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "01_first_digit.ipynb"
 # Says which way a stroke runs: no model, so what fails here is the pad.
@@ -83,6 +83,7 @@ def test_digits_drawn_by_mouse_are_read_in_notebook_01(lab, page):
     canvas = page.locator(".jp-OutputArea canvas")
     scroll_to(page, canvas)
     expect(said(page)).to_contain_text("3 (")  # what the notebook itself draws
+    idle(page)  # outputs that still come would push the canvas from under the mouse
     for digit, stroke in {"1": TALL, "7": [(0.3, 0.25), (0.7, 0.25), (0.45, 0.8)]}.items():
         page.get_by_role("button", name="clear").click()
         expect(said(page)).to_have_text("draw a digit")

@@ -105,7 +105,7 @@ def convolve_row(x: np.ndarray, w: np.ndarray) -> np.ndarray:
         (1, 8, 8),
         *((int(rng.integers(1, 8)), int(rng.integers(1, 100)), int(rng.integers(1, 100))) for _ in range(20)),
     ],
-    hint="Count the weights that one place needs: k² c d for the whole, and for the pair those of both its layers.",
+    hint="Count the weights that one place needs: k² c o for the whole, and for the pair those of both its layers.",
     mistakes=[
         Mistake(
             "(kernel**2 * channels + channels * kernels)",
@@ -123,6 +123,11 @@ def convolve_row(x: np.ndarray, w: np.ndarray) -> np.ndarray:
             "the depthwise layer has a kernel for each channel that comes in, not for each that goes out",
         ),
         Mistake("/ (kernel**2 * channels * kernels)", "", "a ratio is asked for: divide by the whole convolution"),
+        Mistake(
+            "return (kernel**2 * channels + channels * kernels) / (kernel**2 * channels * kernels)",
+            "return (kernel**2 * channels * kernels) / (kernel**2 * channels + channels * kernels)",
+            "the other way round: what is left of the cost, not by how much it shrinks",
+        ),
     ],
 )
 def separable_cost(kernel: int, channels: int, kernels: int) -> float:
@@ -173,7 +178,11 @@ def weight_gradient(dy: np.ndarray, x: np.ndarray, kernel: int, stride: int) -> 
     ],
     hint="Each layer adds the same number of pixels to what one output sees. What does it see before the first layer?",
     mistakes=[
-        Mistake("(size - 1)", "size", "before the first layer, an output sees one pixel already"),
+        Mistake(
+            "(size - 1)",
+            "size",
+            "an output sees one pixel before the first layer, so where the layers fit exactly, no other is needed",
+        ),
         Mistake("(kernel - 1)", "kernel", "neighbouring windows overlap, so a layer adds less than its kernel's side"),
         Mistake(
             "-(-(size - 1) // (kernel - 1))", "(size - 1) // (kernel - 1)", "that many layers see a little too few"

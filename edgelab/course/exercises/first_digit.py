@@ -70,6 +70,7 @@ def _lines(rng: np.random.Generator) -> list[tuple]:
     mistakes=[
         Mistake("8 * image_bytes", "image_bytes / 8", "a byte has eight bits, so there are more bits than bytes"),
         Mistake("1e6", "2**20", "a megabit is a million bits"),
+        Mistake(" * 1e6", "", "a megabit is not a bit"),
         Mistake("* images_per_second", "/ images_per_second", "the more images a second, the more bits"),
         Mistake("<=", "<", "a line that is full to the last bit still carries them"),
     ],

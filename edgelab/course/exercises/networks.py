@@ -47,6 +47,7 @@ def parameters(sizes: list[int]) -> int:
     mistakes=[
         Mistake("(1 + np.exp(-z))", "1 + np.exp(-z)", "without the brackets, 1 / 1 comes first"),
         Mistake("1 / (1 + np.exp(-z))", "np.tanh(z)", "tanh runs from -1 to 1, the sigmoid from 0 to 1"),
+        Mistake("np.exp(-z)", "np.exp(-w * x + b)", "the minus belongs to the whole sum, the bias included"),
         Mistake("w * x + b", "w * (x + b)", "the bias is added after the weight was multiplied"),
         Mistake("w * x + b", "w * x", "the bias is lost"),
     ],
@@ -62,6 +63,7 @@ def neuron(x: np.ndarray, w: float, b: float) -> np.ndarray:
         (np.array([[0.0, 0.0]]),),
         (np.array([[2.0]]),),
         (np.array([[1000.0, 0.0], [-1000.0, 1000.0]]),),
+        (np.array([[1000.0, 0.0], [0.0, -1000.0]]),),
         *((rng.normal(scale=5, size=(int(rng.integers(1, 8)), int(rng.integers(2, 12)))),) for _ in range(20)),
     ],
     hint="log(e^z / Σ e^z) is z minus a logarithm. Which one? And what may be subtracted from z without changing it?",
@@ -70,6 +72,16 @@ def neuron(x: np.ndarray, w: float, b: float) -> np.ndarray:
             "z = logits - logits.max(axis=1, keepdims=True)",
             "z = logits",
             "exp(1000) is more than a float can hold: take the largest logit out first",
+        ),
+        Mistake(
+            "logits.max(axis=1, keepdims=True)",
+            "logits.max()",
+            "in a row far below the batch's largest logit, every exp rounds to 0: each row has a largest of its own",
+        ),
+        Mistake(
+            "return z - np.log",
+            "return logits - np.log",
+            "what is taken out of the logits in the sum must be taken out of the others as well",
         ),
         Mistake(
             "np.log(np.exp(z).sum(axis=1, keepdims=True))",
@@ -113,7 +125,9 @@ def log_probabilities(logits: np.ndarray) -> np.ndarray:
         Mistake("d.sum(axis=0)", "d.mean(axis=0)", "the mean over the batch is in d already, do not divide again"),
         Mistake("x.T @ d", "d.T @ x", "that is the transpose: weights are (inputs, outputs)"),
         Mistake("2 * (x @ w - y)", "2 * (y - x @ w)", "the sign: predictions that are too large must come down"),
+        Mistake("2 * (x @ w - y)", "(x @ w - y)", "the derivative of a square brings down a factor 2"),
         Mistake(" / y.size", "", "the loss is a mean, over all elements"),
+        Mistake(" / y.size", " / len(y)", "the mean runs over all elements: over the outputs as well as the samples"),
     ],
 )
 def linear_gradients(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -147,6 +161,12 @@ def _losses(rng: np.random.Generator) -> list[float]:
         Mistake(
             "loss < losses[kept]", "loss < losses[max(0, epoch - 1)]", "compare with the best so far, not with the last"
         ),
+        Mistake(
+            "epoch - kept >= patience",
+            "sum(a >= min(losses[:i], default=np.inf) for i, a in enumerate(losses[: epoch + 1])) >= patience",
+            "in a row: a new best starts the count again",
+        ),
+        Mistake("return kept", "return kept + 1", "epochs are counted from 0"),
         Mistake("return kept", "return epoch", "that is where training stops; the weights to keep are older"),
         Mistake("if epoch - kept >= patience:", "if False:", "nobody sees the epochs that training never reaches"),
     ],

@@ -187,9 +187,10 @@ def gradient_check(f: Callable[[np.ndarray], float], x: np.ndarray, grad: np.nda
     if x.size == 0:
         raise ValueError(f"x has shape {x.shape}; expected at least one element")
     numeric = numeric_gradient(f, x)
-    for i in np.argwhere(~np.isfinite(x + grad + numeric))[:1]:
-        at = tuple(i.tolist())
-        raise ValueError(f"at {at}: x is {x[at]}, grad {grad[at]}, numeric {numeric[at]}; expected finite numbers")
+    for name, values in {"x": x, "grad": grad, "the numeric gradient": numeric}.items():
+        for i in np.argwhere(~np.isfinite(values))[:1]:
+            at = tuple(i.tolist())
+            raise ValueError(f"{name} is {values[at]} at {at}; expected finite numbers")
     difference = np.abs(grad - numeric)
     worst = tuple(int(i) for i in np.unravel_index(difference.argmax(), x.shape))
     largest = max(np.abs(grad).max(), np.abs(numeric).max())

@@ -6,7 +6,7 @@ import numpy as np
 def as_images(x: np.ndarray) -> np.ndarray:
     """Return a batch of images as floats: float64 stays, float32 stays, integers that fit become float32.
 
-    x: (n, height, width, channels). Raises ValueError for another number of axes.
+    x: (n, height, width, channels). Raises ValueError for another number of axes, and for an empty batch or image.
 
     >>> as_images(np.zeros((1, 28, 28, 1), np.uint8)).dtype.name
     'float32'
@@ -14,6 +14,9 @@ def as_images(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x)
     if x.ndim != 4:
         raise ValueError(f"x has shape {x.shape}; expected images (n, height, width, channels). One image: x[None]")
+    if x.size == 0:
+        axis = x.shape.index(0)
+        raise ValueError(f"x has shape {x.shape}: axis {axis} of (n, height, width, channels) is empty; leave it out")
     return x.astype(np.result_type(x, np.float32), copy=False)
 
 

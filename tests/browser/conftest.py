@@ -129,9 +129,9 @@ def open_notebook(page: Page, lab: Lab, name: str) -> None:
     idle(page)
 
 
-def idle(page: Page) -> None:
+def idle(page: Page, seconds: float = 90) -> None:
     """Wait until the kernel has nothing left to do."""
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=1000 * seconds)
 
 
 def sessions(page: Page, lab: Lab) -> list[dict]:

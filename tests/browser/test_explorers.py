@@ -9,7 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, expect
 
-from .conftest import Lab, open_notebook, run_all, scroll_to
+from .conftest import Lab, idle, open_notebook, run_all, scroll_to
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 DIGIT = "import numpy as np\n\ndigit = np.zeros((28, 28))\ndigit[6:22, 13:15] = digit[6:8, 8:20] = 1"
@@ -22,7 +22,7 @@ WIDGETS = {
     "learning_rate_on_surface()": ("SGD", 2, 2, 0),
     "cloud_or_edge()": ("Cloud", 7, 0, 0),
 }
-FIRST = sorted(NOTEBOOKS.glob("0[1-4]_*.ipynb"))
+ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 pytestmark = pytest.mark.slow
@@ -146,7 +146,7 @@ def stored(path: Path) -> dict[str, str]:
     return {o.metadata["image/png"]["alt"]: "".join(o.data["image/png"]).strip() for o in shown}
 
 
-@pytest.mark.parametrize("path", FIRST, ids=[path.stem for path in FIRST])
+@pytest.mark.parametrize("path", ALL, ids=[path.stem for path in ALL])
 def test_a_stored_notebook_opens_with_its_figures(path: Path, page: Page, lab: Lab):
     """Before anything is run, JupyterLab does not trust a notebook: it shows the pictures and runs no widget."""
     shutil.copy(path, lab.root)
@@ -182,7 +182,7 @@ def static_page(path: Path, theme: str) -> str:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("path", FIRST, ids=[path.stem for path in FIRST])
+@pytest.mark.parametrize("path", ALL, ids=[path.stem for path in ALL])
 def test_a_static_page_shows_each_widget_as_a_picture(path: Path, theme: str, page: Page):
     """On a code host or a site no kernel runs: the picture is there, with its alt text, wide or narrow, offline."""
     html = static_page(path, theme)
@@ -197,16 +197,27 @@ def test_a_static_page_shows_each_widget_as_a_picture(path: Path, theme: str, pa
             assert box["x"] + box["width"] <= width
 
 
-def test_the_widgets_of_notebook_03_move_by_keyboard(page: Page, lab: Lab):
+SLIDER = (".noUi-handle", "ArrowRight")
+IN_THE_COURSE = {
+    "01": {"cloud_or_edge(": SLIDER},
+    "02": {"activation_and_gradient(": SLIDER, "learning_rate_on_surface(": SLIDER},
+    "03": {
+        "kernel_over_digit(": ("input[type=number]", "ControlOrMeta+a", "5", "Tab"),
+        "receptive_field_by_layers(": SLIDER,
+    },
+    "04": {"vanishing_gradient(": SLIDER},
+}
+
+
+@pytest.mark.parametrize("number", IN_THE_COURSE)
+def test_the_widgets_of_a_notebook_move_by_keyboard(number: str, page: Page, lab: Lab):
     """In the notebook as a reader has it, with its digit, after all its other cells."""
-    (path,) = NOTEBOOKS.glob("03_*.ipynb")
+    (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
     shutil.copy(path, lab.root)
     open_notebook(page, lab, path.name)
     run_all(page)
-    for code, control, *keys in (
-        ("kernel_over_digit(", "input[type=number]", "ControlOrMeta+a", "5", "Tab"),
-        ("receptive_field_by_layers(", ".noUi-handle", "ArrowRight"),
-    ):
+    for code, (control, *keys) in IN_THE_COURSE[number].items():
         cell = cell_of(page, code)
         expect(cell.locator(".jp-InputArea-prompt")).to_have_text(re.compile(r"\[\d+\]:"))  # [*]: while it waits
+        idle(page, 240)  # a widget answers when the cells after it, training among them, have run
         moves(picture(cell), cell.locator(control).first, *keys)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edgelab.maths.checks import as_float
+
 
 def check_sequence(
     x: np.ndarray,
@@ -52,13 +54,10 @@ def check_sequence(
         raise TypeError(f"mask is {mask.dtype}; expected bool, True where a step counts")
     if mask.shape != (n, steps):
         raise ValueError(f"mask has shape {mask.shape} where x has {x.shape}; expected {(n, steps)}: axes 0 and 1 of x")
-    arrays = [x, w, u, *(np.asarray(a) for a, _ in given.values() if a is not None)]
-    if any(array.dtype.kind not in "fiub" for array in arrays):
-        raise TypeError(f"dtypes are {', '.join(str(a.dtype) for a in arrays)}; expected real numbers")
-    dtype = np.result_type(*arrays)
-    dtype = dtype if dtype.kind == "f" else np.dtype(float)
-    b, *first = (np.zeros(shape, dtype) if a is None else np.asarray(a, dtype) for a, shape in given.values())
-    return [x.astype(dtype), w.astype(dtype), u.astype(dtype), b, mask, *first]
+    known = {"x": x, "w": w, "u": u, **{name: array for name, (array, _) in given.items() if array is not None}}
+    known = dict(zip(known, as_float(**known), strict=True))
+    b, *first = (known.get(name, np.zeros(shape, known["x"].dtype)) for name, (_, shape) in given.items())
+    return [known["x"], known["w"], known["u"], b, mask, *first]
 
 
 def check_upstream(dy: np.ndarray, h: np.ndarray) -> np.ndarray:

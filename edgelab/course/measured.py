@@ -19,16 +19,16 @@ def results_folder() -> Path:
     return folder
 
 
-def measured(name: str) -> dict:
+def measured(name: str, folder: str | Path | None = None) -> dict:
     """Read what a benchmark measured.
 
-    Returns {"command", "date", "machine", "rows": [dict, …]}. Raises FileNotFoundError naming the results there are
+    folder: default benchmarks/results. Returns {"command", "date", "machine", "rows": [dict, …]}. Raises FileNotFoundError naming the results there are
     and the command that makes this one, ValueError when the file is not such a result.
 
     >>> sorted(measured("seeds"))
     ['command', 'date', 'machine', 'rows']
     """
-    path = results_folder() / f"{name}.json"
+    path = Path(folder or results_folder()) / f"{name}.json"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.json"))) or "none"
         raise FileNotFoundError(f"{path}: not measured yet (there are: {known}). Make it: edgelab bench {name}")

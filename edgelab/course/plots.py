@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from edgelab.train.confidence import Reliability
+
 # Figures bring their own paper, so that they read alike on bright and dark pages.
 PAPER, INK, GRID = "#FFFFFF", "#000000", "#DDDDDD"
 # The first three are Okabe and Ito's (2008); their yellow, orange and sky blue are too faint on paper for a line. All
@@ -181,6 +183,33 @@ def confusion(matrix: np.ndarray, classes: Sequence[str] | None = None) -> Figur
     ax.set(xlabel="predicted class", ylabel="true class", xticks=range(len(names)), yticks=range(len(names)))
     ax.set_xticklabels(names)
     ax.set_yticklabels(names)
+    return figure
+
+
+def reliability_diagram(found: Mapping[str, Reliability]) -> Figure:
+    """Draw accuracy against confidence, bin by bin, and beside it how many answers each bin holds.
+
+    found: {name: what `edgelab.train.confidence.reliability` returns}. The bars reach over 1.96 standard deviations of
+    a share of so many answers; on the thin diagonal a model is as often right as it is sure.
+
+    >>> from edgelab.train.confidence import Reliability
+    >>> len(reliability_diagram({"net": Reliability(np.array([4]), np.array([0.9]), np.array([0.75]))}).axes)
+    2
+    """
+    figure, axes = new_figure(8, 3.6, columns=2)
+    axes[0, 0].plot([0, 1], [0, 1], color=INK, linestyle="-", linewidth=1)
+    bins = 1
+    for marker, (name, (count, confidence, accuracy)) in zip("osD^v", found.items(), strict=False):
+        bins, some = len(count), count > 0
+        share, n = accuracy[some], count[some]
+        # Laplace's estimate: one right answer of one is no proof of 100 %.
+        guess = (share * n + 1) / (n + 2)
+        reach = 1.96 * np.sqrt(guess * (1 - guess) / n)
+        axes[0, 0].errorbar(confidence[some], share, reach, marker=marker, capsize=3, elinewidth=1, label=name)
+        axes[0, 1].plot((np.arange(bins) + 0.5)[some] / bins, n, marker=marker, label=name)
+    axes[0, 0].set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(-0.02, 1.05))
+    axes[0, 1].set(xlabel="confidence", ylabel="answers", yscale="log", xlim=(0, 1.02))
+    axes[0, 0].legend()
     return figure
 
 

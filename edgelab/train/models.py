@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edgelab.train.blocks import conv_bn, depthwise_separable, inverted_residual, mbconv, shuffle_unit
+from edgelab.train.scaling import round_filters, round_repeats
+
 if TYPE_CHECKING:
     import keras
 
@@ -58,14 +61,133 @@ def small_cnn() -> keras.Model:
     )
 
 
-BUILDERS = {"dense128": dense128, "small_cnn": small_cnn}
+def gru64(unroll: bool = False) -> keras.Model:
+    """Build a recurrent network that reads the image row by row with a GRU of 64 units: 18,698 parameters.
+
+    unroll: write the 28 steps out one after another; same weights, slower to train, larger as a file, and the form to
+    convert to int8: the converter crashes on the loop.
+    Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). Source: Cho et al. 2014, section 2.3.
+
+    >>> gru64().count_params()  # 3 (28 * 64 + 64 * 64 + 2 * 64) + 64 * 10 + 10
+    18698
+    """
+    from keras import Input, Sequential, layers
+
+    return Sequential(
+        [
+            Input((28, 28, 1), name="image"),
+            layers.Reshape((28, 28)),
+            layers.GRU(64, unroll=unroll),
+            layers.Dense(10, name="logits"),
+        ],
+        name="gru64",
+    )
+
+
+def mobilenet_v1_small() -> keras.Model:
+    """Build a small network of depthwise separable convolutions: 6,314 parameters.
+
+    Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). The 5×5 convolution of stride 2 in front
+    leaves 14×14 positions to the others. Source: after Howard et al. 2017 (MobileNet), table 1.
+
+    >>> mobilenet_v1_small().count_params()
+    6314
+    """
+    from keras import Input
+
+    image = Input((28, 28, 1), name="image")
+    x = conv_bn(image, 8, size=5, stride=2)
+    x = depthwise_separable(x, 16)
+    x = depthwise_separable(x, 32, stride=2)
+    x = depthwise_separable(x, 32)
+    x = depthwise_separable(x, 64)
+    return _classifier(image, x, "mobilenet_v1_small")
+
+
+def mobilenet_v2_small() -> keras.Model:
+    """Build a small network of inverted residuals: 10,138 parameters.
+
+    Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10).
+    Source: after Sandler et al. 2018 (MobileNetV2), table 2.
+
+    >>> mobilenet_v2_small().count_params()
+    10138
+    """
+    from keras import Input
+
+    image = Input((28, 28, 1), name="image")
+    x = conv_bn(image, 8, size=5, stride=2)
+    x = inverted_residual(x, 8, expansion=1)
+    x = inverted_residual(x, 16, expansion=4, stride=2)
+    x = inverted_residual(x, 16, expansion=4)
+    x = inverted_residual(x, 16, expansion=4)
+    return _classifier(image, conv_bn(x, 64, size=1), "mobilenet_v2_small")
+
+
+def shufflenet_small() -> keras.Model:
+    """Build a small network of shuffle units with three groups: 6,334 parameters.
+
+    Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10).
+    Source: after Zhang et al. 2018 (ShuffleNet), table 1.
+
+    >>> shufflenet_small().count_params()
+    6334
+    """
+    from keras import Input
+
+    image = Input((28, 28, 1), name="image")
+    x = conv_bn(image, 12, size=5, stride=2)
+    x = shuffle_unit(x, 48, groups=3, stride=2)
+    x = shuffle_unit(x, 48, groups=3)
+    x = shuffle_unit(x, 96, groups=3, stride=2)
+    x = shuffle_unit(x, 96, groups=3)
+    return _classifier(image, x, "shufflenet_small")
+
+
+def efficientnet_small(width: float = 1.0, depth: float = 1.0) -> keras.Model:
+    """Build a small network of inverted residuals with squeeze-and-excitation: 13,582 parameters unless scaled.
+
+    width, depth: factors on channels and repeats, such as `compound_scaling` gives; channels are rounded to multiples
+    of 8. Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). Raises ValueError for a factor that
+    is not positive. Source: after Tan and Le 2019 (EfficientNet), table 1 and section 3.3.
+
+    >>> efficientnet_small().count_params()
+    13582
+    """
+    from keras import Input
+
+    image = Input((28, 28, 1), name="image")
+    x = conv_bn(image, round_filters(8, width), size=5, stride=2)
+    for filters, expansion, size, stride, repeats in ((8, 1, 3, 1, 1), (16, 4, 3, 2, 2), (24, 4, 5, 2, 1)):
+        for i in range(round_repeats(repeats, depth)):
+            x = mbconv(x, round_filters(filters, width), expansion, size, 1 if i else stride)
+    return _classifier(image, conv_bn(x, round_filters(64, width), size=1), "efficientnet_small")
+
+
+def _classifier(image: keras.KerasTensor, x: keras.KerasTensor, name: str) -> keras.Model:
+    """End a network: each channel's mean over the image, then ten logits."""
+    from keras import Model, layers
+
+    x = layers.GlobalAveragePooling2D()(x)
+    return Model(image, layers.Dense(10, name="logits")(x), name=name)
+
+
+BUILDERS = {
+    "dense128": dense128,
+    "small_cnn": small_cnn,
+    "gru64": gru64,
+    "mobilenet_v1_small": mobilenet_v1_small,
+    "mobilenet_v2_small": mobilenet_v2_small,
+    "shufflenet_small": shufflenet_small,
+    "efficientnet_small": efficientnet_small,
+}
 
 
 def names() -> list[str]:
     """Return the names that `build` knows.
 
-    >>> names()
-    ['dense128', 'small_cnn']
+    >>> names()[:3]
+    ['dense128', 'small_cnn', 'gru64']
     """
     return list(BUILDERS)
 

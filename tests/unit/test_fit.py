@@ -1,5 +1,6 @@
 """Training and evaluation: what is fed, what is reported, what is refused."""
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +8,19 @@ from hypothesis import strategies as st
 
 from edgelab.data import load_mnist
 from edgelab.train import fit as fitting
-from edgelab.train.fit import Evaluation, check_images, evaluate, fit, predict, progress_bar, scores, set_seed, stream
+from edgelab.train.augment import Augment
+from edgelab.train.fit import (
+    Evaluation,
+    check_images,
+    evaluate,
+    fit,
+    hold_out,
+    predict,
+    progress_bar,
+    scores,
+    set_seed,
+    stream,
+)
 from edgelab.train.models import build
 
 
@@ -48,15 +61,16 @@ def test_validation_images_are_never_trained_on(few, monkeypatch):
     """A leak would make every validation figure of the course worthless."""
     fed = []
 
-    def spy(x, y=None, batch_size=128, seed=None):
-        fed.append(x)
-        return stream(x, y, batch_size, seed)
+    def spy(x, y=None, batch_size=128, seed=None, augment=None):
+        fed.append((x, augment))
+        return stream(x, y, batch_size, seed, augment)
 
     monkeypatch.setattr(fitting, "stream", spy)
     marked = np.zeros((200, 28, 28), np.uint8)
     marked[:, 0, 0] = np.arange(200)
-    fit(build("dense128"), marked, np.arange(200) % 10, epochs=1, validation=0.25, progress=False)
-    train, held_out = (set(x[:, 0, 0].tolist()) for x in fed)
+    fit(build("dense128"), marked, np.arange(200) % 10, epochs=1, validation=0.25, progress=False, augment=Augment())
+    train, held_out = (set(x[:, 0, 0].tolist()) for x, _ in fed)
+    assert [moved for _, moved in fed] == [Augment(), None], "validation images must stay as they are"
     assert len(train) == 150
     assert len(held_out) == 50
     assert not train & held_out
@@ -145,3 +159,124 @@ def test_progress_bar_counts_every_batch(capsys):
     assert bar.bar.n == bar.bar.total == 6
     bar.on_train_end()
     assert "loss=0.5" in capsys.readouterr().out
+
+
+def test_augmented_stream_moves_images_anew_each_epoch_and_alike_each_run():
+    """The same moves each epoch would be no augmentation; others on each run, no repeatable training."""
+    x = np.zeros((64, 28, 28), np.uint8)
+    x[:, 10:18, 12:16] = 255
+
+    def epochs():
+        data = stream(x, np.arange(64), batch_size=16, seed=3, augment=Augment())
+        read = []
+        for _ in range(2):
+            images, labels = (np.concatenate(part) for part in zip(*data.as_numpy_iterator(), strict=True))
+            assert images.shape == (64, 28, 28, 1)
+            assert images.dtype == np.float32
+            assert images.min() >= 0
+            assert images.max() <= 1 + 1e-6  # bilinear weights are floats that sum to 1 up to rounding
+            read.append(images[np.argsort(labels)])
+        return read
+
+    first, second = epochs()
+    assert np.abs(first - second).max() > 0.5
+    again, _ = epochs()
+    np.testing.assert_array_equal(first, again)
+
+
+def test_labels_stay_with_their_augmented_images():
+    x = np.arange(50, dtype=np.uint8)[:, None, None] * np.ones((1, 28, 28), np.uint8)
+    for images, labels in stream(x, np.arange(50), batch_size=7, seed=0, augment=Augment()):
+        np.testing.assert_allclose(images[:, 14, 14, 0] * 255, labels, rtol=1e-5)
+
+
+def test_a_class_missing_from_the_split_is_named():
+    y = np.repeat(np.arange(10), 20)
+    with pytest.raises(ValueError, match="class 7 has 0 images; expected 2 or more"):
+        hold_out(y[y != 7], 0.2, classes=10)
+    with pytest.raises(ValueError, match="class 3 has 1 images"):
+        hold_out(np.concatenate([y[y != 3], [3]]), 0.2, classes=10)
+    rare = np.concatenate([np.repeat(np.arange(9), 1005), [9, 9]])
+    with pytest.raises(ValueError, match="class 9 is missing from the validation split"):
+        hold_out(rare, 0.1, classes=10)
+    with pytest.raises(ValueError, match="cannot hold 10 classes on both sides"):
+        hold_out(y, 0.01, classes=10)
+    with pytest.raises(ValueError, match="validation share is 0; expected a number between 0 and 1"):
+        hold_out(y, 0, classes=10)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(2, 6), st.integers(20, 200), st.floats(0.15, 0.85), st.integers(0, 9))
+def test_a_split_is_a_partition_with_every_class_in_proportion(classes, each, share, seed):
+    y = np.repeat(np.arange(classes), each)
+    parts = hold_out(y, share, classes, seed)
+    assert sorted(np.concatenate(parts)) == list(range(len(y)))
+    held_out = np.bincount(y[parts[1]], minlength=classes)
+    assert np.abs(held_out - share * each).max() <= 1 + 1 / classes  # whole images, and the total rounded up
+
+
+def test_a_loss_that_is_no_number_stops_with_step_and_learning_rate(few):
+    """A NaN that trains on wastes the night and overwrites the weights."""
+    set_seed(0)
+    model = build("dense128")
+    poison = FailAt(step=4, value=np.nan)
+    with pytest.raises(
+        FloatingPointError, match=r"the loss is nan at step \d+ \(epoch 1, batch \d+\), learning rate"
+    ) as stopped:
+        fit(model, *few, epochs=2, progress=False, callbacks=[poison])
+    assert "learning rate 0.00" in str(stopped.value)
+
+
+def test_interrupted_training_keeps_the_best_weights(few, capsys):
+    """Ctrl-C in the third epoch must not leave half an epoch's weights, nor lose two epochs' work."""
+    set_seed(0)
+    model = build("dense128")
+    interrupt = FailAt(step=2 * 15 + 5)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        fit(model, *few, epochs=4, callbacks=[interrupt])
+    assert "The model holds the weights of epoch 2, the best so far." in stopped.value.__notes__
+    for kept, best in zip(model.get_weights(), interrupt.at_epoch_end[2], strict=True):
+        np.testing.assert_array_equal(kept, best)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_loss_that_is_no_number_keeps_the_best_weights_of_the_epochs_before(few):
+    set_seed(0)
+    model = build("dense128")
+    poison = FailAt(step=20, value=np.nan)
+    with pytest.raises(FloatingPointError):
+        fit(model, *few, epochs=4, progress=False, callbacks=[poison])
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+def test_patience_stops_and_keeps_the_best_epoch():
+    """Random labels cannot be learnt: the validation loss only rises after it was lowest."""
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (400, 28, 28)).astype(np.uint8), np.arange(400) % 10
+    set_seed(0)
+    model = build("dense128")
+    record = FailAt(step=-1)
+    history = fit(
+        model, x, y, epochs=40, validation=0.25, patience=2, warmup_epochs=0, progress=False, callbacks=[record]
+    )
+    best = int(np.argmin(history["val_loss"]))
+    assert len(history["val_loss"]) == best + 3 < 40
+    for kept, then in zip(model.get_weights(), record.at_epoch_end[best + 1], strict=True):
+        np.testing.assert_array_equal(kept, then)
+
+
+class FailAt(keras.callbacks.Callback):
+    """After a step, interrupt the training or spoil a weight; remember the weights at each epoch's end."""
+
+    def __init__(self, step: int, value: float | None = None):
+        super().__init__()
+        self.step, self.value, self.at_epoch_end = step, value, {}
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == self.step:
+            if self.value is None:
+                raise KeyboardInterrupt
+            self.model.layers[-1].bias.assign(np.full(10, self.value, np.float32))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.at_epoch_end[epoch + 1] = self.model.get_weights()

@@ -8,31 +8,164 @@ import numpy as np
 import pytest
 
 from edgelab.artifacts import find, read_index, shipped
-from edgelab.train.models import build, names, to_keras_bytes
+from edgelab.data import load_mnist, to_input
+from edgelab.deploy.device import Runner
+from edgelab.shrink.convert import to_tflite
+from edgelab.train.models import (
+    build,
+    dense128,
+    efficientnet_small,
+    gru64,
+    mobilenet_v1_small,
+    mobilenet_v2_small,
+    names,
+    shufflenet_small,
+    small_cnn,
+    to_keras_bytes,
+)
+from edgelab.train.scaling import compound_scaling
+
+
+def conv(size, before, after):
+    """Count a convolution without bias and the four BatchNorm numbers of each of its outputs."""
+    return size**2 * before * after + 4 * after
+
+
+def depthwise(size, channels):
+    return size**2 * channels + 4 * channels
+
+
+def separable(before, after):
+    return depthwise(3, before) + conv(1, before, after)
+
+
+def inverted(before, after, expansion, size=3):
+    wide = expansion * before
+    widen = conv(1, before, wide) if expansion > 1 else 0
+    return widen + depthwise(size, wide) + conv(1, wide, after)
+
+
+def mbconv(before, after, expansion, size=3):
+    squeeze = before // 4
+    return inverted(before, after, expansion, size) + 2 * expansion * before * squeeze + squeeze + expansion * before
+
+
+def shuffle(before, after):
+    """Count a unit of three groups; one that changes the number of channels brings only those that are missing."""
+    branch = after if before == after else after - before
+    quarter = after // 4
+    return (before * quarter + quarter * branch) // 3 + 4 * (quarter + branch) + depthwise(3, quarter)
+
 
 # Counted by hand, layer by layer: inputs * outputs + biases; a 3x3 kernel has 9 * channels_in weights a channel.
 COUNTS = {
     "dense128": (784 * 128 + 128) + (128 * 10 + 10),
     "small_cnn": (9 * 1 * 16 + 16) + (9 * 16 * 32 + 32) + (5 * 5 * 32 * 64 + 64) + (64 * 10 + 10),
+    "gru64": 3 * (28 * 64 + 64 * 64 + 64 + 64) + (64 * 10 + 10),  # two biases a gate, as Keras' default has them
+    "mobilenet_v1_small": conv(5, 1, 8)
+    + separable(8, 16)
+    + separable(16, 32)
+    + separable(32, 32)
+    + separable(32, 64)
+    + (64 * 10 + 10),
+    "mobilenet_v2_small": conv(5, 1, 8)
+    + inverted(8, 8, 1)
+    + inverted(8, 16, 4)
+    + 2 * inverted(16, 16, 4)
+    + conv(1, 16, 64)
+    + (64 * 10 + 10),
+    "shufflenet_small": conv(5, 1, 12)
+    + shuffle(12, 48)
+    + shuffle(48, 48)
+    + shuffle(48, 96)
+    + shuffle(96, 96)
+    + (96 * 10 + 10),
+    "efficientnet_small": conv(5, 1, 8)
+    + mbconv(8, 8, 1)
+    + mbconv(8, 16, 4)
+    + mbconv(16, 16, 4)
+    + mbconv(16, 24, 4, size=5)
+    + conv(1, 24, 64)
+    + (64 * 10 + 10),
 }
 
 
 def test_every_model_has_a_count_here():
-    assert set(COUNTS) == set(names())
+    assert list(COUNTS) == names(), "in the course's order"
 
 
 @pytest.mark.parametrize("name", names())
 def test_parameters_input_and_logits(name):
     model = build(name)
+    assert model.name == name
     assert model.count_params() == COUNTS[name]
     assert model.input_shape == (None, 28, 28, 1)
     assert model.output_shape == (None, 10)
-    logits = model(np.random.default_rng(0).random((4, 28, 28, 1), np.float32)).numpy()
+    logits = model.predict(np.random.default_rng(0).random((4, 28, 28, 1), np.float32), verbose=0)
     assert not np.allclose(logits.sum(axis=1), 1, atol=1e-3), "the output is probabilities; logits are agreed"
 
 
+@pytest.mark.parametrize("name", names())
+def test_every_model_learns_and_converts(name):
+    """A block without gradients on this machine, or one that a runtime refuses, is found before an hour of training."""
+    import keras
+
+    mnist = load_mnist()
+    x, y = to_input(mnist.x_train[:256]), mnist.y_train[:256]
+    keras.utils.set_random_seed(0)
+    model = build(name)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(5e-3), loss, jit_compile=False)  # compiling takes longer than 20 steps
+    before = [w.numpy().copy() for w in model.trainable_weights]
+    losses = model.fit(x, y, batch_size=64, epochs=5, verbose=0).history["loss"]
+    assert losses[-1] < 0.9 * losses[0]
+    for weight, first in zip(model.trainable_weights, before, strict=True):
+        assert (weight.numpy() != first).any(), f"{weight.path} was not trained"
+
+    converted = {"float32": to_tflite(model, "float32")}
+    whole = gru64(unroll=True) if name == "gru64" else model
+    whole.set_weights(model.get_weights())
+    converted["int8"] = to_tflite(whole, "int8", x)
+    expected = model.predict(x, verbose=0)
+    for kernels in ("xnnpack", "builtin"):
+        found = Runner(converted["float32"], kernels=kernels).predict(x)
+        # float32: sums of at most 800 products of order 1, in another order
+        np.testing.assert_allclose(found, expected, atol=1e-4, rtol=1e-4)
+        found = Runner(converted["int8"], kernels=kernels).predict(x)
+        # int8: each layer rounds to a 255th of its range; a tenth of the spread is several of them
+        assert np.abs(found - expected).mean() < 0.1 * expected.std()
+
+
+def test_the_unrolled_gru_is_the_same_network():
+    import keras
+
+    keras.utils.set_random_seed(0)
+    loop, unrolled = gru64(), gru64(unroll=True)
+    unrolled.set_weights(loop.get_weights())
+    x = np.random.default_rng(0).random((3, 28, 28, 1), np.float32)
+    # 28 steps of float32 with states below 1
+    np.testing.assert_allclose(loop(x), unrolled(x), atol=1e-5)
+
+
+def test_efficientnet_small_grows_as_it_is_told():
+    scaling = compound_scaling(4)
+    scaled = efficientnet_small(scaling.width, scaling.depth)
+    blocks = [sum("depthwise" in layer.name for layer in model.layers) for model in (efficientnet_small(), scaled)]
+    assert blocks == [4, 3 + 5 + 3]  # one block times 2.07, rounded up; two times 2.07; one times 2.07
+    assert scaled.layers[-2].output.shape[-1] == 96  # 64 times 1.46
+    with pytest.raises(ValueError, match="width 0"):
+        efficientnet_small(width=0)
+
+
+@pytest.mark.parametrize(
+    "builder", [dense128, small_cnn, mobilenet_v1_small, mobilenet_v2_small, shufflenet_small, efficientnet_small]
+)
+def test_builders_give_their_network_its_name(builder):
+    assert builder().name == builder.__name__
+
+
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match="unknown model 'lenet'; the course has: dense128, small_cnn"):
+    with pytest.raises(ValueError, match=f"unknown model 'lenet'; the course has: {', '.join(COUNTS)}$"):
         build("lenet")
 
 

@@ -21,9 +21,11 @@ from edgelab.course.plots import (
     digits,
     new_figure,
     png,
+    reliability_diagram,
     show,
 )
 from edgelab.data import load_mnist
+from edgelab.train.confidence import Reliability
 
 # How linear RGB looks without one kind of cone: Machado, Oliveira and Fernandes 2009, severity 1.0.
 EYES = {
@@ -94,6 +96,9 @@ def test_lines_differ_without_colour_too():
     assert len({str(line._unscaled_dash_pattern) for line in lines}) == len(COLOURS)
 
 
+BINS = Reliability(np.array([0, 1, 100]), np.array([np.nan, 0.5, 0.9]), np.array([np.nan, 1.0, 0.8]))
+
+
 def figures():
     """One of each kind of figure, by name, in its usual size."""
     figure, axes = new_figure(columns=2)
@@ -109,6 +114,7 @@ def figures():
         "digits": digits(np.zeros((10, 28, 28)), ["4→9"] * 10),
         "curves": curves(history),
         "confusion": confusion(np.arange(100).reshape(10, 10)),
+        "reliability": reliability_diagram(dict.fromkeys(("as trained", "cooled"), BINS)),
         "bars": bars({name: {"int8": 1.0, "float32": 2.0} for name in "abc"}, dict.fromkeys("abc", "kB")),
     }
 
@@ -190,6 +196,19 @@ def test_counts_stand_out_from_their_cells():
     for text in ax.texts:
         column, row = map(int, text.get_position())
         assert contrast(text.get_color(), to_hex(cells[row, column])) >= 4.5, (text.get_text(), row, column)
+
+
+def test_reliability_draws_bins_that_hold_something():
+    """An empty bin drawn at 0 would look like a model that is always wrong there."""
+    left, right = reliability_diagram({"net": BINS}).axes
+    diagonal, points = left.lines[0], left.containers[0].lines[0]
+    assert diagonal.get_xdata().tolist() == list(diagonal.get_ydata()) == [0, 1]
+    assert points.get_xdata().tolist() == [0.5, 0.9]
+    assert points.get_ydata().tolist() == [1.0, 0.8]
+    assert right.lines[0].get_ydata().tolist() == [1, 100]
+    (ends,) = (bar.get_segments() for bar in left.containers[0].lines[2])
+    assert ends[0][0][1] < 0.5, "one answer of one tells next to nothing"
+    assert ends[1][1][1] - 0.8 == pytest.approx(1.96 * np.sqrt(0.8 * 0.2 / 100), rel=0.02)  # Laplace: 81/102 for 0.8
 
 
 def test_bars_write_their_values():

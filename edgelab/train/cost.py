@@ -1,0 +1,319 @@
+"""What a network costs: parameters, multiply-accumulates, memory of weights and activations. It never imports Keras.
+
+MACs are the products of convolutions, dense and recurrent layers on one image. Padding counts, as frameworks compute
+it; biases, normalisation, activations, pooling and additions don't. Deployed numbers are what is left when BatchNorm
+has been folded into the layer before it. A tensor lives from the step that makes it to the last that reads it. What
+changes values one by one (BatchNorm, ReLU, sigmoid, …) works in place where nobody else reads its input, and what only
+renames them (Flatten, Reshape, Dropout) costs nothing. ZeroPadding writes a tensor of its own, which a converter may
+avoid. An operator's scratch memory isn't counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+# Bits of a weight, of a bias and of an activation, as LiteRT holds them in a file of that mode. float16 files keep only
+# their constants so and compute in float32; scales and zero points, a few bytes a channel, aren't counted.
+PRECISIONS = {
+    "float32": (32, 32, 32),
+    "float16": (16, 16, 32),
+    "int16x8": (8, 64, 16),
+    "int8": (8, 32, 8),
+    "int4": (4, 32, 8),
+}
+CONVOLUTIONS = {
+    "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"
+}  # fmt: skip
+RECURRENT = {"SimpleRNN", "GRU", "LSTM"}
+NORMALISING = {"BatchNormalization", "Normalization", "LayerNormalization", "GroupNormalization", "PReLU"}
+# Keras' layers, and the operations that keras.ops.NAME leaves in a graph.
+RENAMING = {"Flatten", "Reshape", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "Identity"}
+IN_PLACE = {"BatchNormalization", "Normalization", "PReLU", "Rescaling", "Activation", "ReLU", "LeakyReLU", "ELU"} | {
+    "Relu", "Relu6", "LeakyRelu", "Elu", "Sigmoid", "Silu", "HardSigmoid", "HardSilu", "Tanh", "Gelu"
+}  # fmt: skip
+# Without weights, yet they multiply, or may.
+UNCOUNTED = {
+    "Attention", "AdditiveAttention", "Dot", "Einsum", "Matmul", "Tensordot", "Lambda", "Conv", "DepthwiseConv"
+}  # fmt: skip
+
+
+class Row(NamedTuple):
+    """What one layer costs each time it is called.
+
+    shape: of its output, without the batch. params: as Keras counts them, 0 when a shared layer is called again.
+    weights, biases: numbers left of them when BatchNorm is folded. weight_bytes: of these. live_bytes: of all tensors
+    alive while it runs. moved_bytes: of the activations that it reads and writes; 0 where it works in place.
+
+    >>> Row("conv", "Conv2D", (26, 26, 16), 160, 97_344, 144, 16, 640, 46_400, 46_400).macs
+    97344
+    """
+
+    layer: str
+    kind: str
+    shape: tuple[int, ...]
+    params: int
+    macs: int
+    weights: int
+    biases: int
+    weight_bytes: int
+    live_bytes: int
+    moved_bytes: int
+
+
+class Cost(NamedTuple):
+    """What a network costs on one image, one row a call of a layer.
+
+    of: its name. rows: in the order in which they run. precision: of the bytes in the rows, a name of PRECISIONS, or
+    None where a file's tensors have types of their own. Methods raise ValueError for a precision they don't know.
+
+    >>> row = Row("conv", "Conv2D", (26, 26, 16), 160, 97_344, 144, 16, 640, 46_400, 46_400)
+    >>> Cost("one", (row,), "float32").weight_bytes("int8")
+    208
+    """
+
+    of: str
+    rows: tuple[Row, ...]
+    precision: str | None = None
+
+    @property
+    def params(self) -> int:
+        """All numbers of the model, BatchNorm's four a channel included: Keras' count_params()."""
+        return sum(row.params for row in self.rows)
+
+    @property
+    def deployed(self) -> int:
+        """Numbers left when BatchNorm is folded: what a .tflite holds."""
+        return sum(row.weights + row.biases for row in self.rows)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one image."""
+        return sum(row.macs for row in self.rows)
+
+    @property
+    def activation_bytes(self) -> int:
+        """Peak of the tensors alive at once, in the rows' precision."""
+        return max((row.live_bytes for row in self.rows), default=0)
+
+    def activation_bytes_at(self, precision: str) -> int:
+        """Return that peak in another precision."""
+        return self._activations(self.activation_bytes, precision)
+
+    def weight_bytes(self, precision: str | None = None) -> int:
+        """Return the bytes of the deployed numbers; without precision as they are stored."""
+        if precision is None:
+            return sum(row.weight_bytes for row in self.rows)
+        weight, bias, _ = bits(precision)
+        return sum(-(-(row.weights * weight + row.biases * bias) // 8) for row in self.rows)
+
+    def bytes_moved(self, precision: str | None = None) -> int:
+        """Return the bytes of one image: each weight read once, each activation written, and read by each reader."""
+        moved = sum(row.moved_bytes for row in self.rows)
+        return self.weight_bytes(precision) + (moved if precision is None else self._activations(moved, precision))
+
+    @property
+    def table(self) -> str:
+        """A table as text: one line a layer, then the sums, and the peak of the live bytes."""
+        head = ("layer", "output", "params", "MACs", "live bytes")
+        numbers = [(r.layer, "×".join(map(str, r.shape)), r.params, r.macs, r.live_bytes) for r in self.rows]
+        numbers.append((f"{self.of}: all", "", self.params, self.macs, self.activation_bytes))
+        lines = [head, *((n[0][:32], n[1], *(f"{v:,}" for v in n[2:])) for n in numbers)]
+        wide = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(
+            f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}  {d:>{wide[3]}}  {e:>{wide[4]}}" for a, b, c, d, e in lines
+        )
+
+    def _activations(self, count: int, precision: str) -> int:
+        if self.precision is None:
+            raise ValueError(
+                f"{self.of}: the tensors of a .tflite have types of their own, so {precision!r} can't be told; "
+                "count the Keras model, or leave precision out"
+            )
+        return count * bits(precision)[2] // bits(self.precision)[2]
+
+
+def bits(precision: str) -> tuple[int, int, int]:
+    """Return the bits of a weight, a bias and an activation. Raises ValueError for a precision it doesn't know.
+
+    >>> bits("int8")
+    (8, 32, 8)
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"unknown precision {precision!r}; expected one of: {', '.join(PRECISIONS)}")
+    return PRECISIONS[precision]
+
+
+def live_bytes(
+    steps: Sequence[tuple[Iterable[Hashable], Iterable[Hashable]]],
+    sizes: Mapping[Hashable, int],
+    kept: Iterable[Hashable] = (),
+) -> list[int]:
+    """Return the bytes alive at each step: a tensor lives from the step that makes it to the last one that reads it.
+
+    steps: (tensors read, tensors written), in the order in which they run; what none writes is there from the start.
+    sizes: bytes by tensor. kept: tensors that somebody reads after the last step.
+
+    >>> live_bytes([("x", "a"), ("a", "b"), ("ab", "y")], {"x": 1, "a": 10, "b": 20, "y": 5})
+    [11, 30, 35]
+    """
+    born, last = {}, {}
+    for i, (reads, writes) in enumerate(steps):
+        for t in reads:
+            born.setdefault(t, 0)
+            last[t] = i
+        for t in writes:
+            born.setdefault(t, i)
+            last[t] = i
+    last |= dict.fromkeys(kept, len(steps))
+    return [sum(sizes[t] for t in born if born[t] <= i <= last[t]) for i in range(len(steps))]
+
+
+class _Call(NamedTuple):
+    """One call of a layer. reads, writes: keys of tensors. x, y: shapes of the first of each, without the batch."""
+
+    layer: Any
+    reads: list[int]
+    writes: list[int]
+    x: tuple[int, ...]
+    y: tuple[int, ...]
+
+
+def count(model: Any, input_shape: tuple[int, ...] | None = None) -> Cost:
+    """Count what a Keras model costs on one image, or one sequence.
+
+    model: Sequential or functional, models within models too. input_shape: without the batch, for a model that leaves
+    its size open. Returns a Cost in float32; the head of this file states the conventions.
+    Raises ValueError for an unbuilt model, one that computes in a call() of its own, a size left open, and a layer
+    that can't be counted, by its name and type.
+
+    >>> from keras import Input, Sequential, layers
+    >>> count(Sequential([Input((28, 28, 1)), layers.Conv2D(16, 3)])).macs
+    97344
+    """
+    calls, sizes, given, made = _trace(model, input_shape)
+    readers = Counter(t for call in calls for t in call.reads) + Counter(made)
+    times = Counter(id(call.layer) for call in calls)
+    makers = {t: call.layer for call in calls for t in call.writes}
+    held, seen = {t: t for t in given}, set()  # held: the tensor in whose memory each tensor lies
+    rows, steps = [], []
+    for layer, reads, writes, x, y in calls:
+        kinds, alone = _kinds(layer), readers[reads[0]] == 1 and reads[0] not in given
+        in_place = len(reads) == 1 and (kinds & RENAMING or (kinds & IN_PLACE and alone))
+        held |= {t: held[reads[0]] if in_place else t for t in writes}
+        steps.append(([held[t] for t in reads], [held[t] for t in writes]))
+        macs, weights, biases = _work(layer, x, y)
+        maker = makers.get(reads[0])
+        if "BatchNormalization" in kinds and alone and times[id(layer)] == times[id(maker)] == 1 and _folds(maker):
+            weights, biases = 0, 0 if _kinds(maker) & CONVOLUTIONS or maker.use_bias else biases
+        fresh = [w for w in getattr(layer, "weights", ()) if id(w) not in seen]
+        seen |= {id(w) for w in fresh}
+        weights, biases = (weights, biases) if fresh else (0, 0)
+        params = sum(math.prod(w.shape) for w in fresh)
+        moved = 0 if in_place else 4 * sum(sizes[t] for t in reads + writes)
+        stored = 4 * (weights + biases)
+        rows.append(Row(layer.name, type(layer).__name__, y, params, macs, weights, biases, stored, 0, moved))
+    live = live_bytes(steps, {t: 4 * sizes[t] for t in sizes}, [held[t] for t in made])
+    return Cost(model.name, tuple(r._replace(live_bytes=n) for r, n in zip(rows, live, strict=True)), "float32")
+
+
+def _trace(model: Any, shape: tuple[int, ...] | None) -> tuple[list[_Call], dict[int, int], list[int], list[int]]:
+    """Run shapes through a model; return its calls in order, values by tensor, and keys of its inputs and outputs."""
+    graph = _graph(model)
+    if graph is None:
+        built = "is not built: begin it with keras.Input(shape)"
+        own = "computes in a call() of its own: build it as a Sequential or functional model"
+        raise ValueError(
+            f"model {model.name!r} {built if 'Sequential' in _kinds(model) else own}, or it can't be counted"
+        )
+    if shape is not None and len(model.inputs) > 1:
+        raise ValueError(f"model {model.name!r} has {len(model.inputs)} inputs; input_shape is for one")
+    known = [tuple(shape)] if shape is not None else [tuple(t.shape[1:]) for t in model.inputs]
+    for place, declared in zip(known, model.inputs, strict=True):
+        fits = len(place) == len(declared.shape) - 1
+        if not fits or None in place or any(b not in (None, a) for a, b in zip(place, declared.shape[1:], strict=True)):
+            raise ValueError(
+                f"model {model.name!r} takes {tuple(declared.shape)}, the size to count is {place}; expected whole "
+                "numbers that fit: give Input a size, or count with input_shape, such as (224, 224, 3)"
+            )
+    keep: list[Any] = []  # as long as they live, their ids are their own
+    calls: list[_Call] = []
+
+    def run(layer: Any) -> Any:
+        inner = _graph(layer)
+        if inner is not None:
+            return lambda *args, **more: inner._run_through_graph(_tensors((args, more)), operation_fn=run)
+
+        def call(*args: Any, **more: Any) -> Any:
+            y = layer.compute_output_spec(*args, **more)
+            reads, writes = _tensors((args, more)), _tensors(y)
+            keep.extend(writes)
+            first = [tuple(t[0].shape[1:]) if t else () for t in (reads, writes)]
+            calls.append(_Call(layer, [id(t) for t in reads], [id(t) for t in writes], *first))
+            return y
+
+        return call
+
+    # A tensor of Keras with a batch of one, without importing Keras.
+    keep += [type(t)((1, *place), dtype=t.dtype) for t, place in zip(model.inputs, known, strict=True)]
+    given = [id(t) for t in keep]
+    made = _tensors(graph._run_through_graph(list(keep), operation_fn=run))
+    return calls, {id(t): math.prod(t.shape) for t in keep}, given, [id(t) for t in made]
+
+
+def _graph(model: Any) -> Any:
+    """Return what runs the layers of a functional or Sequential model, None for anything else."""
+    found = getattr(model, "_functional", None) or model
+    return found if hasattr(found, "_run_through_graph") else None
+
+
+def _tensors(found: Any) -> list[Any]:
+    """Return the tensors in nested lists, tuples and dictionaries."""
+    if isinstance(found, dict):
+        found = list(found.values())
+    if isinstance(found, list | tuple):
+        return [t for part in found for t in _tensors(part)]
+    return [found] if type(found).__name__ == "KerasTensor" else []
+
+
+def _kinds(layer: Any) -> set[str]:
+    """Return the names of a layer's class and of those that it derives from."""
+    return {c.__name__ for c in type(layer).__mro__}
+
+
+def _folds(layer: Any) -> bool:
+    """Say whether a BatchNorm that follows can be folded into a layer's weights."""
+    return bool(_kinds(layer) & (CONVOLUTIONS | {"Dense"})) and layer.activation.__name__ == "linear"
+
+
+def _work(layer: Any, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return a layer's MACs and the weights and biases that it deploys. x, y: shapes without the batch."""
+    kinds = _kinds(layer)
+    if "TimeDistributed" in kinds:
+        return _work(layer.layer, x, y)  # its steps are places too
+    if "Bidirectional" in kinds:
+        both = [_work(half, x, y) for half in (layer.forward_layer, layer.backward_layer)]
+        return tuple(map(sum, zip(*both, strict=True)))
+    if kinds & (CONVOLUTIONS | RECURRENT | {"Dense"}):
+        holder = layer.cell if kinds & RECURRENT else layer
+        names = ("kernel", "recurrent_kernel", "depthwise_kernel", "pointwise_kernel")
+        kernels = {name: tuple(getattr(holder, name).shape) for name in names if hasattr(holder, name)}
+        if any(kind.startswith("Depthwise") for kind in kinds):
+            kernels = {"depthwise_kernel": kernels["kernel"]}
+        outputs = [math.prod(k[-2:]) if name == "depthwise_kernel" else k[-1] for name, k in kernels.items()]
+        places = math.prod(x[:-1]) if kinds & RECURRENT else math.prod(y) // outputs[-1]
+        weights = sum(map(math.prod, kernels.values()))
+        biases = math.prod(holder.bias.shape) if holder.use_bias else 0
+        # As deployed, every convolution has a bias, of zeros if need be.
+        return places * weights, weights, sum(outputs) if kinds & CONVOLUTIONS else biases
+    if "BatchNormalization" in kinds:
+        return 0, math.prod(layer.moving_mean.shape), math.prod(layer.moving_mean.shape)
+    weights = sum(math.prod(w.shape) for w in getattr(layer, "weights", ()))
+    if kinds & UNCOUNTED or (weights and not kinds & NORMALISING):
+        raise ValueError(
+            f"layer {layer.name!r} is a {type(layer).__name__}, whose multiply-accumulates can't be counted; those of "
+            f"{', '.join(sorted(CONVOLUTIONS | RECURRENT | {'Dense'}))} can, and models made of them"
+        )
+    return 0, weights, 0

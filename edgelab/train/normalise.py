@@ -1,0 +1,40 @@
+"""BatchNorm's averages: what a network trained on moved images must believe of images that are not moved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import keras
+
+
+def settle(model: keras.Model, x: np.ndarray, batch_size: int = 500) -> None:
+    """Measure BatchNorm's means and variances anew, on the images given, in place of the averages from training.
+
+    Training leaves averages over the last batches, and these were augmented: moved images are blurred by interpolation
+    and lie elsewhere, so that their means and variances are others than those of the images to come. model: with its
+    BatchNormalization layers at the top level; others of its weights stay. x: uint8 (n, h, w) or (n, h, w, channels),
+    training images as they are. Does nothing to a model without BatchNorm.
+    Source: Wu and Johnson 2021 (Rethinking "Batch" in BatchNorm), section 3.1 (PreciseBN) and section 4.
+
+    >>> import keras
+    >>> model = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.BatchNormalization()])
+    >>> settle(model, np.full((4, 1, 1), 51, np.uint8))
+    >>> round(float(model.layers[0].moving_mean[0]), 3)
+    0.2
+    """
+    from keras import layers
+
+    normalising = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in normalising]
+    images = x if x.ndim == 4 else x[..., None]
+    try:
+        for k, begin in enumerate(range(0, len(images) if normalising else 0, batch_size)):
+            for layer in normalising:
+                layer.momentum = k / (k + 1)  # of k + 1 batches, all weigh the same
+            model(images[begin : begin + batch_size].astype(np.float32) / 255, training=True)
+    finally:
+        for layer, momentum in zip(normalising, momenta, strict=True):
+            layer.momentum = momentum

@@ -1,0 +1,163 @@
+"""Transfer learning with few labels: keep what a network learned elsewhere, and teach it new classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgelab.train.augment import Augment
+from edgelab.train.evaluation import predict
+from edgelab.train.feed import check_images, stream
+from edgelab.train.watch import guard
+
+if TYPE_CHECKING:
+    import keras
+
+
+def few_labels(y: np.ndarray, per_class: int, classes: Sequence[int] | None = None, seed: int = 0) -> np.ndarray:
+    """Draw the same number of samples of each class: return their indices into y.
+
+    y: int (n,). classes: which ones (default: all that occur). Returns int (classes × per_class,), class after class.
+    Draws of one seed are nested: its ten of a class hold its five, so that more labels are more, not others. Raises
+    ValueError naming a class that has too few.
+
+    >>> y = np.array([5, 6, 5, 6, 6, 7])
+    >>> y[few_labels(y, 2, classes=[5, 6])].tolist()
+    [5, 5, 6, 6]
+    """
+    y, drawn = np.asarray(y), []
+    if y.ndim != 1 or len(y) == 0 or per_class < 1:
+        raise ValueError(
+            f"y has shape {y.shape}, per_class is {per_class}; expected labels (n,), and at least 1 a class"
+        )
+    for label in np.unique(y) if classes is None else classes:
+        members = np.flatnonzero(y == label)
+        if len(members) < per_class:
+            raise ValueError(
+                f"class {label} has {len(members)} samples, {per_class} a class were asked for; label more of it, ask "
+                "for fewer, or leave it out of classes"
+            )
+        # A generator for each class: which other classes are drawn changes nothing for this one.
+        drawn.append(np.random.default_rng([seed, int(label)]).permutation(members)[:per_class])
+    return np.concatenate(drawn)
+
+
+def turned(images: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Make a task that needs no labels: turn or mirror each image in one of eight ways; which one, is to be answered.
+
+    images: (n, h, h) or (n, h, h, c), any dtype. Returns images of the same shape and dtype, and ways, int64 (n,):
+    way % 4 quarter turns, counter-clockwise as seen, after a mirroring left to right where way ≥ 4. Raises ValueError
+    for images that are not square. Source: Gidaris, Singh and Komodakis 2018, section 3.1, with mirrorings added.
+
+    >>> image = np.array([[[1, 2], [3, 4]]])
+    >>> turned(np.repeat(image, 8, axis=0), seed=0)[0].shape
+    (8, 2, 2)
+    """
+    if images.ndim not in (3, 4) or images.shape[1] != images.shape[2]:
+        raise ValueError(f"images have shape {images.shape}; expected square ones, (n, h, h) or (n, h, h, channels)")
+    ways, result = np.random.default_rng(seed).integers(8, size=len(images)), np.empty_like(images)
+    for way in range(8):
+        chosen = images[ways == way]
+        result[ways == way] = np.rot90(chosen[:, :, ::-1] if way >= 4 else chosen, way % 4, axes=(1, 2))
+    return result, ways
+
+
+def cut_head(model: keras.Model, pool: int | None = None) -> keras.Model:
+    """Cut the dense layers off a classifier: return a copy of what comes before them, from images to features.
+
+    model: a Keras classifier that ends in global average pooling and dense layers. pool: None keeps that pooling: one
+    feature a channel, which says what is seen but not where. A number averages over pool × pool pixels of the last map
+    and lays the rest in a row: more features, which say where as well. Returns a model (n, h, w, c) -> (n, features).
+    Raises ValueError where nothing pools globally.
+
+    >>> from keras import Input, Sequential, layers
+    >>> last = [layers.Conv2D(16, 3, strides=2), layers.GlobalAveragePooling2D(), layers.Dense(10)]
+    >>> model = Sequential([Input((28, 28, 1)), *last])
+    >>> cut_head(model).output_shape, cut_head(model, pool=2).output_shape
+    ((None, 16), (None, 784))
+    """
+    from keras import Model, layers, models
+
+    pooled = [layer for layer in model.layers if isinstance(layer, layers.GlobalAveragePooling2D)]
+    if not pooled:
+        found = ", ".join(type(layer).__name__ for layer in model.layers[-3:])
+        raise ValueError(f"{model.name} ends in {found}; expected a GlobalAveragePooling2D before its dense layers")
+    features = pooled[-1].output
+    if pool is not None:
+        features = layers.Flatten()(layers.AveragePooling2D(pool, padding="same")(pooled[-1].input))
+    part = Model(model.inputs[0], features)
+    copy = models.clone_model(part)
+    copy.set_weights(part.get_weights())
+    return copy
+
+
+def probe(backbone: keras.Model, x: np.ndarray, y: np.ndarray, strength: float = 1.0) -> keras.Model:
+    """Put a dense layer on a frozen backbone: logistic regression on features that are computed once.
+
+    backbone: Keras model from images in [0, 1] to features (n, d). x: uint8 (n, h, w) or (n, h, w, c). y: int (n,),
+    0 to classes − 1. strength: the C of scikit-learn, 1 over the weight decay. Returns a model to logits (n, classes);
+    the backbone keeps its own weights, whatever is done to the result. Raises ValueError where one has no image.
+    Source: Alain and Bengio 2017 (linear probes).
+
+    >>> import keras
+    >>> pool = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.GlobalAveragePooling2D()])
+    >>> x = np.repeat(np.uint8([0, 255]), 784).reshape(2, 28, 28)
+    >>> predict(probe(pool, x, np.array([0, 1])), x).argmax(axis=1).tolist()
+    [0, 1]
+    """
+    from keras import Model, layers, models
+    from sklearn.linear_model import LogisticRegression
+
+    check_images(x, y)
+    if not np.array_equal(np.unique(y), np.arange(max(2, np.max(y) + 1))):
+        raise ValueError(f"labels are of classes {np.unique(y).tolist()}; expected 0, 1, … without a gap, two or more")
+    solved = LogisticRegression(C=strength, max_iter=1000).fit(predict(backbone, x), y)
+    w, b = solved.coef_.T, solved.intercept_
+    if w.shape[1] == 1:  # of two classes, scikit-learn keeps the difference of their logits
+        w, b = np.hstack([-w, w]) / 2, np.hstack([-b, b]) / 2
+    copy, head = models.clone_model(backbone), layers.Dense(w.shape[1], name="new_logits")
+    copy.set_weights(backbone.get_weights())
+    model = Model(copy.inputs[0], head(copy.outputs[0]))
+    head.set_weights([w, b])
+    return model
+
+
+def fine_tune(
+    model: keras.Model,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    steps: int = 200,
+    learning_rate: float = 1e-3,
+    batch_statistics: bool = False,
+    augment: Augment | None = None,
+    seed: int = 0,
+) -> keras.Model:
+    """Go on training all layers on few images, gently; without a validation split, which few images can't spare.
+
+    model: to logits, with a head that fits already (see `probe`): a random one would first pull the features apart.
+    x: uint8 (n, h, w) or (n, h, w, c). y: int (n,). learning_rate: the first; it falls to 0 along a cosine.
+    batch_statistics: False leaves each BatchNorm as in inference, frozen with the means and variances of the many
+    images it came from; True trains it, on those of a few. Returns the model itself, changed. Raises TypeError or
+    ValueError when images and labels do not fit, FloatingPointError when the loss is no longer a number.
+    Source: Kumar et al. 2022, "Fine-tuning can distort pretrained features" (first the head, then everything).
+
+    >>> from keras import Input, Sequential, layers
+    >>> model = Sequential([Input((28, 28, 1)), layers.GlobalAveragePooling2D(), layers.Dense(2)])
+    >>> x = np.repeat(np.uint8([0, 255]), 784).reshape(2, 28, 28)
+    >>> fine_tune(model, x, np.array([0, 1]), steps=2) is model
+    True
+    """
+    import keras
+
+    check_images(x, y, classes=model.output_shape[-1], size=model.input_shape[1:])
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = batch_statistics  # to Keras, not trainable means: as in inference
+    rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    model.compile(keras.optimizers.Adam(rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    batches = stream(x, y, min(32, len(x)), seed, augment).repeat()
+    model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[guard()])
+    return model

@@ -14,7 +14,15 @@ def summary(folder: str | Path) -> str:
     ''
     """
     parts = []
-    layouts = {"pipeline": _pipeline, "seeds": _seeds, "latency": _latency, "conv": _conv, "startup": _startup}
+    layouts = {
+        "pipeline": _pipeline,
+        "frontier": _frontier,
+        "seeds": _seeds,
+        "latency": _latency,
+        "conv": _conv,
+        "feeding": _feeding,
+        "startup": _startup,
+    }
     for name, layout in layouts.items():
         path = Path(folder) / f"{name}.json"
         if not path.is_file():
@@ -35,14 +43,65 @@ def _pipeline(rows: list[dict]) -> str:
     return table(rows)
 
 
+def _frontier(rows: list[dict]) -> str:
+    from statistics import mean
+
+    from edgelab.course.plots_frontier import PEERS
+
+    head = (
+        "![Accuracy on the test images against bytes of weights: the networks of the course rise steeply from the "
+        "smallest and flatten out; beside them what other projects report.](data/frontier.svg)\n\n"
+        "Light networks on the 10,000 test images, means over seeds. Params are Keras' count; numbers left, those of a "
+        "file in which BatchNorm is folded; bytes, of its weights in int8; memory, the most that int8 activations take "
+        "at once; float32 in Keras, int8 in LiteRT:"
+    )
+    lines = [
+        "| network | params | numbers left | bytes | MACs | memory | seeds | float32 | lowest to highest | int8 |",
+        "|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for name in dict.fromkeys(row["name"] for row in sorted(rows, key=lambda row: row["params"])):
+        own = [row for row in rows if row["name"] == name]
+        counts = [f"{own[0][key]:,}" for key in ("params", "deployed", "int8_bytes", "macs", "activation_bytes")]
+        floats, int8 = ([100 * row[key] for row in own] for key in ("float32", "int8"))
+        means = [f"{mean(floats):.2f} %", f"{min(floats):.2f} to {max(floats):.2f} %", f"{mean(int8):.2f} %"]
+        lines.append(f"| {' | '.join([name, *counts, str(len(own)), *means])} |")
+    told = "; ".join(
+        f"{peer.name}: {peer.size:,} bytes, " + (f"{100 * peer.accuracy:.2f} %" if peer.accuracy else "no accuracy")
+        for peer in PEERS
+    )
+    foot = (
+        f"What others report of theirs (bytes of weights; {told}) is no like-for-like comparison: BitNetMCU reads "
+        "images scaled to 16×16, trains with quantized weights of 2 to 8 bits, and reports one run of each; TinyMaix "
+        "gives the size of its example's file."
+    )
+    return "\n".join([head, "", *lines, "", foot])
+
+
+def _feeding(rows: list[dict]) -> str:
+    head = ["A training step of 128 images, by what feeds it; the ratio is to ready batches in memory:", ""]
+    lines = ["| feed | cores | median | ratio |", "|:--|--:|--:|--:|"]
+    return "\n".join(
+        head + lines + [f"| {r['feed']} | {r['cores']} | {r['p50_ms_step']:,g} ms | {r['ratio']:,g} × |" for r in rows]
+    )
+
+
 def _seeds(rows: list[dict]) -> str:
     from statistics import median
 
-    lines = ["| seed | float32 (Keras) | int8 (LiteRT) |", "|:--|--:|--:|"]
-    lines += [f"| {r['seed']} | {100 * r['float32']:.2f} % | {100 * r['int8']:.2f} % |" for r in rows]
-    middle = [100 * median(r[name] for r in rows) for name in ("float32", "int8")]
-    lines.append(f"| **median** | **{middle[0]:.2f} %** | **{middle[1]:.2f} %** |")
-    return "\n".join(["The small CNN on the 10,000 test images, trained from different seeds:", "", *lines])
+    def percent(values: list[float]) -> str:
+        return f"{100 * median(values):.2f} %" if values else "–"
+
+    lines = ["| model | params | MACs | seeds | float32 | lowest to highest | int8 |", "|:--|--:|--:|--:|--:|--:|--:|"]
+    for name in dict.fromkeys(row["model"] for row in rows):
+        own = [row for row in rows if row["model"] == name]
+        floats, int8 = [r["float32"] for r in own], [r["int8"] for r in own if "int8" in r]
+        spread = f"{100 * min(floats):.2f} to {100 * max(floats):.2f} %"
+        cells = (name, f"{own[0]['params']:,}", f"{own[0]['macs']:,}", len(own), percent(floats), spread, percent(int8))
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    head = (
+        "Three networks by one recipe on the 10,000 test images, medians over seeds; float32 in Keras, int8 in LiteRT:"
+    )
+    return "\n".join([head, "", *lines])
 
 
 def _latency(rows: list[dict]) -> str:

@@ -5,7 +5,7 @@
 | environment.yml, binder/environment.yml | uv.lock |
 | Binder badges, the clone command, CITATION.cff's repository-code | pyproject.toml, [project.urls] Repository |
 | CITATION.cff's version | edgelab.__version__ |
-| README's results | benchmarks/results/*.json |
+| README's results, data/frontier.svg | benchmarks/results/*.json |
 | a notebook's *Cost* line | its metadata.edgelab.cost, measured by `edgelab store` |
 | cells tagged `source:…` or `exercise:…` | the package (see `edgelab.course.mirror`) |
 """
@@ -15,6 +15,7 @@ import tomllib
 from pathlib import Path
 
 from edgelab.artifacts import write_atomic
+from edgelab.course.measured import measured
 from edgelab.course.mirror import mirrored, parse
 from edgelab.course.pins import environment, pins
 from edgelab.course.summary import summary
@@ -142,6 +143,28 @@ def readme(text: str, root: str | Path, address: str) -> str:
     return fill(text, "results", body, "README.md") if body else text
 
 
+def frontier_svg(rows: list[dict]) -> str:
+    """Draw the frontier of accuracy against bytes as an SVG that is the same, to the byte, for the same rows.
+
+    rows: as benchmarks/frontier.py measures them.
+
+    >>> row = {"name": "a", "int8_bytes": 900, "int8": 0.98}
+    >>> frontier_svg([row]) == frontier_svg([row])
+    True
+    """
+    import io
+
+    import matplotlib
+
+    from edgelab.course.plots_frontier import frontier, networks
+
+    # Names inside an SVG are random, unless salted; a date would make each one another.
+    with matplotlib.rc_context({"svg.hashsalt": "edgelab"}):
+        text = io.StringIO()
+        frontier(networks(rows)).savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return text.getvalue()
+
+
 def generated(root: str | Path) -> dict[str, str]:
     """Return the content that each generated file should have, by its path in the repository. Writes nothing.
 
@@ -161,6 +184,9 @@ def generated(root: str | Path) -> dict[str, str]:
         "CITATION.cff": citation((root / "CITATION.cff").read_text(encoding="utf-8"), address),
         "README.md": readme((root / "README.md").read_text(encoding="utf-8"), root, address),
     }
+    measurements = root / "benchmarks" / "results"
+    if (measurements / "frontier.json").is_file():
+        files["data/frontier.svg"] = frontier_svg(measured("frontier", measurements)["rows"])
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         name = path.relative_to(root).as_posix()
         files[name] = mirrored(with_badge(path.read_text(encoding="utf-8"), address, name), name)

@@ -21,6 +21,7 @@ WIDGETS = {
     "vanishing_gradient()": ("Simple RNN", 3, 3, 0),
     "learning_rate_on_surface()": ("SGD", 2, 2, 0),
     "cloud_or_edge()": ("Cloud", 7, 0, 0),
+    "split_convolution()": ("3×3", 3, 0, 0),
 }
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -35,11 +36,11 @@ def notebook_of(*codes: str) -> nbformat.NotebookNode:
 
 
 @pytest.fixture
-def six(page: Page, lab: Lab) -> Page:
-    """A page with a notebook that holds all six, run."""
+def all_of_them(page: Page, lab: Lab) -> Page:
+    """A page with a notebook that holds all widgets, run."""
     codes = [DIGIT, "from edgelab.course.widgets import *", *WIDGETS]
-    nbformat.write(notebook_of(*codes), lab.root / "six.ipynb")
-    open_notebook(page, lab, "six.ipynb")
+    nbformat.write(notebook_of(*codes), lab.root / "all.ipynb")
+    open_notebook(page, lab, "all.ipynb")
     run_all(page)
     return page
 
@@ -65,10 +66,10 @@ def moves(image: Locator, control: Locator, *keys: str) -> None:
     expect(image).not_to_have_attribute("src", source)
 
 
-def test_every_control_moves_its_figure_by_keyboard(six: Page):
+def test_every_control_moves_its_figure_by_keyboard(all_of_them: Page):
     """Whoever cannot hold a mouse still, or see the pointer, has the keyboard only."""
     for code, (begins, *counts) in WIDGETS.items():
-        cell = cell_of(six, code)
+        cell = cell_of(all_of_them, code)
         image = picture(cell)
         expect(image).to_have_attribute("alt", re.compile(f"^{begins}"))
         kinds = (".noUi-handle", ".widget-toggle-button", "input[type=number]")
@@ -82,15 +83,15 @@ def test_every_control_moves_its_figure_by_keyboard(six: Page):
             moves(image, field, "ControlOrMeta+a", "7", "Tab")
 
 
-def test_tab_leads_from_each_control_to_the_next(six: Page):
+def test_tab_leads_from_each_control_to_the_next(all_of_them: Page):
     """A control that Tab leaves out is none, for many; one that keeps the focus is a trap."""
-    cell = cell_of(six, "kernel_over_digit(digit)")
+    cell = cell_of(all_of_them, "kernel_over_digit(digit)")
     picture(cell).wait_for()
     cell.locator(".widget-toggle-button").first.focus()
     reached = ["BUTTON"]
     for _ in range(14):
-        six.keyboard.press("Tab")
-        reached.append(six.evaluate("document.activeElement.tagName"))
+        all_of_them.keyboard.press("Tab")
+        reached.append(all_of_them.evaluate("document.activeElement.tagName"))
     assert reached == ["BUTTON"] * 6 + ["INPUT"] * 9
 
 
@@ -206,6 +207,7 @@ IN_THE_COURSE = {
         "receptive_field_by_layers(": SLIDER,
     },
     "04": {"vanishing_gradient(": SLIDER},
+    "06": {"split_convolution(": SLIDER},
 }
 
 

@@ -220,9 +220,8 @@ def test_the_notebooks_hold_the_packages_code():
     assert [name for name, text in texts.items() if mirrored(text, name) != text] == []
 
 
-def test_sync_mirrors(package, monkeypatch):
+def test_sync_mirrors(monkeypatch):
     """The command, not only the function."""
-    monkeypatch.setattr(mirror, "PACKAGE", ROOT / "edgelab")
     monkeypatch.setattr(sync, "mirrored", lambda text, name: f"{name} seen")
     files, names = sync.generated(ROOT), [f"notebooks/{path.name}" for path in stored()]
     assert names

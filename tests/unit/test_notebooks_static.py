@@ -29,6 +29,7 @@ EXERCISES = {
     "03": "convolution",
     "04": "recurrence",
     "05": "train_mnist",
+    "06": "light_networks",
     "07": "convert",
     "10": "device",
 }

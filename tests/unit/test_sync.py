@@ -13,7 +13,7 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 
 from edgelab.course import sync
-from edgelab.course.summary import summary
+from edgelab.course.summary import _feeding, _frontier, summary
 
 ADDRESS = "https://github.com/me/my.lab"
 LINUX, MAC = "sys_platform == 'linux'", "sys_platform == 'darwin'"
@@ -98,9 +98,13 @@ def test_the_readme_shows_what_was_measured_and_by_which_command(root):
     folder = root / "benchmarks" / "results"
     folder.mkdir(parents=True)
     row = {"model": "net", "format": "int8", "runtime": "LiteRT", "accuracy": 0.5, "bytes": 9, "latency_ms": 0.25}
+    costs = {"params": 1234, "macs": 5678}
     files = {
         "pipeline": [row],
-        "seeds": [{"seed": seed, "float32": 0.9 + seed / 100, "int8": 0.9} for seed in (1, 2, 5)],
+        "seeds": [
+            *({"model": "net", **costs, "seed": seed, "float32": 0.9 + seed / 100, "int8": 0.9} for seed in (1, 2, 5)),
+            {"model": "loop", **costs, "seed": 1, "float32": 0.8},
+        ],
         "latency": [{"runtime": "net on abacus", "p50_ms": 1234.5, "ratio": 3.5}],
         "startup": [{"what": "import abacus", "seconds_over_bare": 0.0042, "memory_mb": 12.3}],
     }
@@ -112,7 +116,8 @@ def test_the_readme_shows_what_was_measured_and_by_which_command(root):
     block = text.partition("<!-- results:start -->")[2].partition("<!-- results:end -->")[0]
     for words in (
         "|  50.00 % |     9 | 0.250 ms |",
-        "| **92.00 %** | **90.00 %** |",
+        "| net | 1,234 | 5,678 | 3 | 92.00 % | 91.00 to 95.00 % | 90.00 % |",
+        "| loop | 1,234 | 5,678 | 1 | 80.00 % | 80.00 to 80.00 % | – |",
         "1,234.5 ms | 3.5 ×",
         "0.004 s | 12 MB",
     ):
@@ -342,3 +347,29 @@ def test_readme_without_results_keeps_the_former_ones(tmp_path):
 
 def test_summary_puts_nothing_where_nothing_was_measured(tmp_path):
     assert summary(tmp_path) == ""
+
+
+def frontier_row(name, seed, float32, int8=0.98):
+    counts = {"params": 840, "deployed": 666, "int8_bytes": 1_000, "macs": 47_434, "activation_bytes": 2_352}
+    return {"name": name, "seed": seed, **counts, "float32": float32, "int8": int8}
+
+
+def test_the_frontier_is_summed_up_over_its_seeds():
+    rows = [frontier_row("tiny", 1, 0.97), frontier_row("tiny", 2, 0.98), frontier_row("best", 1, 0.995)]
+    lines = _frontier(rows).splitlines()
+    assert "| tiny | 840 | 666 | 1,000 | 47,434 | 2,352 | 2 | 97.50 % | 97.00 to 98.00 % | 98.00 % |" in lines
+    assert any(line.startswith("![") and line.endswith("(data/frontier.svg)") for line in lines)
+
+
+def test_the_figure_is_the_same_for_the_same_rows_and_another_for_others():
+    """Else `edgelab sync --check` would cry wolf, or never."""
+    rows = [frontier_row("tiny", 1, 0.97), frontier_row("best", 1, 0.995, 0.99)]
+    assert sync.frontier_svg(rows) == sync.frontier_svg(rows)
+    assert sync.frontier_svg(rows) != sync.frontier_svg([rows[0], frontier_row("best", 1, 0.995, 0.95)])
+    assert sync.frontier_svg(rows).lstrip().startswith("<?xml")
+
+
+def test_the_feeds_are_listed_with_their_ratio():
+    assert "| stream, moved | 2 | 21.5 ms | 1.04 × |" in _feeding(
+        [{"feed": "stream, moved", "cores": 2, "p50_ms_step": 21.5, "ratio": 1.04}]
+    )

@@ -25,6 +25,7 @@ MAKERS = {
     "vanishing_gradient": widgets.vanishing_gradient,
     "learning_rate_on_surface": widgets.learning_rate_on_surface,
     "cloud_or_edge": widgets.cloud_or_edge,
+    "split_convolution": widgets.split_convolution,
 }
 every_widget = pytest.mark.parametrize("name", MAKERS)
 
@@ -325,6 +326,19 @@ def test_cloud_and_edge_cost_what_the_arithmetic_says():
     assert view.alt.count("it cannot keep up") == 1
     view.set(speed=1.0, rate=10.0, uplink=20.0)
     assert "edge: answers later and later" in view.alt
+
+
+@pytest.mark.parametrize(("kernel", "inputs", "outputs"), [(3, 16, 32), (5, 3, 4), (1, 8, 8), (9, 64, 1)])
+def test_the_share_of_a_split_convolution_is_that_of_its_loops(kernel, inputs, outputs):
+    """Products counted one by one at each of 14 × 14 places, instead of by the formula 1/N + 1/D²."""
+    view = widgets.split_convolution()
+    view.set(kernel=kernel, inputs=inputs, outputs=outputs)
+    places, window = 14 * 14, kernel * kernel
+    whole = sum(window * inputs for _ in range(outputs)) * places
+    deep, point = places * sum(window for _ in range(inputs)), places * sum(inputs for _ in range(outputs))
+    assert numbers(view.alt.replace(",", ""))[4:7] == [whole, deep, point]
+    assert f"left is {(deep + point) / whole:.3f}, " in view.alt
+    assert ("saves nothing" in view.alt) == (deep + point >= whole) == (1 in (kernel, outputs))
 
 
 def test_sliders_show_as_many_decimals_as_they_step():

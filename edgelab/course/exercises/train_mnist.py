@@ -130,3 +130,66 @@ def _answers(rng: np.random.Generator, classes: int, n: int = 200) -> tuple[np.n
 def balanced_accuracy(labels: np.ndarray, answers: np.ndarray) -> float:
     """Return the mean recall over the classes that occur among the labels. labels, answers: integers, (n,)."""
     return float(np.mean([np.mean(answers[labels == c] == c) for c in np.unique(labels)]))
+
+
+def _pixels(rng: np.random.Generator, n: int) -> np.ndarray:
+    return rng.random((n, 4, 4)) * rng.uniform(0.3, 1)
+
+
+@exercise(
+    cases=lambda rng: [
+        (_pixels(rng, 20), 0.5 * _pixels(rng, 1)),
+        (_pixels(rng, 30), 1 - _pixels(rng, 10)),
+        *((_pixels(rng, 12), _pixels(rng, int(n))) for n in (1, 3, 12)),
+    ],
+    hint="A device sees one image at a time. Which mean does it know?",
+    bug=("(test - mean) / std", "(test - test.mean()) / test.std()"),
+    mistakes=[
+        Mistake("(test - mean) / std", "(test - mean) / test.std()", "the scale of the test images is unknown as well"),
+        Mistake("(test - mean) / std", "(test - test.mean()) / std", "a brighter test image would be made as dark"),
+        Mistake("(test - mean) / std", "test", "the network learns from standardised images, and reads others here"),
+        Mistake("train.std()", "train.var()", "the standard deviation has the unit of a pixel, the variance has not"),
+        Mistake(
+            "mean, std = train.mean(), train.std()",
+            "mean, std = np.concatenate([train, test]).mean(), np.concatenate([train, test]).std()",
+            "the test images must not help to choose the numbers either",
+        ),
+    ],
+)
+def standardise(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both with the mean of the training images taken off, divided by their standard deviation. (n, h, w)."""
+    mean, std = train.mean(), train.std()
+    return (train - mean) / std, (test - mean) / std
+
+
+@exercise(
+    cases=lambda rng: [
+        (np.array([[0.9, 0.1], [0.5, 0.5]]), 10.0, 2.0),
+        *((_probabilities(rng, n), wrong, asking) for n, wrong, asking in ((30, 1.0, 0.5), (25, 20.0, 9.0))),
+        *((_probabilities(rng, n), 10.0, float(rng.uniform(4, 8))) for n in (1, 12, 50)),
+    ],
+    hint="Write down what an answer costs on average. How likely is it to be wrong?",
+    mistakes=[
+        Mistake("1 - probabilities.max(axis=1)", "probabilities.max(axis=1)", "that is how likely it is to be right"),
+        Mistake(
+            "1 - probabilities.max(axis=1)",
+            "probabilities.min(axis=1)",
+            "that is the least likely class; the answer is wrong when any of the others is right",
+        ),
+        Mistake("risk * wrong < asking", "risk < asking", "a mistake that costs more needs to be less likely"),
+        Mistake("risk * wrong < asking", "risk * wrong > asking", "that says when to ask"),
+        Mistake(
+            "risk * wrong < asking",
+            "risk * wrong < (1 - risk) * asking",
+            "asking costs the same whoever would be right",
+        ),
+    ],
+)
+def worth_answering(probabilities: np.ndarray, wrong: float, asking: float) -> np.ndarray:
+    """Return for each image whether answering costs less, on average, than asking a person.
+
+    probabilities: (n, classes), to be believed. wrong, asking: what a wrong answer costs, and what asking costs; a
+    right answer costs nothing. Returns bool (n,).
+    """
+    risk = 1 - probabilities.max(axis=1)
+    return risk * wrong < asking

@@ -22,8 +22,9 @@ def results_folder() -> Path:
 def measured(name: str, folder: str | Path | None = None) -> dict:
     """Read what a benchmark measured.
 
-    folder: default benchmarks/results. Returns {"command", "date", "machine", "rows": [dict, …]}. Raises FileNotFoundError naming the results there are
-    and the command that makes this one, ValueError when the file is not such a result.
+    folder: default benchmarks/results. Returns {"command", "date", "machine", "rows": [dict, …]}. Raises
+    FileNotFoundError naming the results there are and the command that makes this one, ValueError when the file is not
+    such a result.
 
     >>> sorted(measured("seeds"))
     ['command', 'date', 'machine', 'rows']

@@ -66,7 +66,7 @@ class Operator(NamedTuple):
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: dict[str, Any] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
+    options: dict[str, Any]
 
 
 class Graph(NamedTuple):
@@ -185,7 +185,7 @@ def count_tflite(tflite: bytes | str | Path | Graph) -> Cost:
     left open, and for an operator that can't be counted.
 
     >>> x, w, y = Tensor("x", (1, 4)), Tensor("w", (3, 4), data=np.ones((3, 4), np.float32)), Tensor("y", (1, 3))
-    >>> count_tflite(Graph((x, w, y), (Operator("FULLY_CONNECTED", (0, 1, -1), (2,)),), (0,), (2,))).macs
+    >>> count_tflite(Graph((x, w, y), (Operator("FULLY_CONNECTED", (0, 1, -1), (2,), {}),), (0,), (2,))).macs
     12
     """
     graph = tflite if isinstance(tflite, Graph) else read(tflite)

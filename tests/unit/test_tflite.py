@@ -241,7 +241,7 @@ def test_impossible_graphs_are_refused():
     w = Tensor("w", (3, 4), data=np.ones((3, 4), np.float32))
 
     def graph(kind, inputs, *tensors):
-        return Graph(tensors, (Operator(kind, inputs, (len(tensors) - 1,)),), (0,), (len(tensors) - 1,), "made")
+        return Graph(tensors, (Operator(kind, inputs, (len(tensors) - 1,), {}),), (0,), (len(tensors) - 1,), "made")
 
     assert count_tflite(graph("FULLY_CONNECTED", (0, 1, -1), x, w, y)).macs == 12
     with pytest.raises(ValueError, match=r"made: operator 0, CUSTOM, can't be counted"):
@@ -261,6 +261,6 @@ def test_impossible_graphs_are_refused():
 def test_shared_constants_are_held_once():
     x, y, z = (Tensor(name, (1, 4)) for name in "xyz")
     w = Tensor("w", (4, 4), data=np.ones((4, 4), np.float32))
-    twice = tuple(Operator("FULLY_CONNECTED", (i, 1, -1), (o,)) for i, o in ((0, 2), (2, 3)))
+    twice = tuple(Operator("FULLY_CONNECTED", (i, 1, -1), (o,), {}) for i, o in ((0, 2), (2, 3)))
     cost = count_tflite(Graph((x, w, y, z), twice, (0,), (3,)))
     assert (cost.params, cost.macs, cost.weight_bytes(), cost.activation_bytes) == (16, 32, 64, 32)

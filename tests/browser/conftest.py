@@ -130,8 +130,13 @@ def open_notebook(page: Page, lab: Lab, name: str) -> None:
 
 
 def idle(page: Page, seconds: float = 90) -> None:
-    """Wait until the kernel has nothing left to do."""
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=1000 * seconds)
+    """Wait until the kernel has nothing left to do: between two cells of a queue it is idle too, for a moment."""
+    status, end = page.get_by_text("Python 3 (ipykernel) | Idle"), time.monotonic() + seconds
+    calm = 0
+    while calm < 10:
+        status.wait_for(timeout=max(1, 1000 * (end - time.monotonic())))
+        page.wait_for_timeout(200)
+        calm = calm + 1 if status.is_visible() else 0
 
 
 def sessions(page: Page, lab: Lab) -> list[dict]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgelab.train.cost import Cost, Row, live_bytes
+from edgelab.train.ledger import Cost, Row, live_bytes
 
 PRODUCTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 # What these add or multiply may be weights: BatchNorm that could not be folded, for one.

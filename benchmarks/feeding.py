@@ -12,6 +12,8 @@ import os
 import statistics
 import time
 
+from _cores import use_cores
+
 from edgelab.course.measured import save_measured
 from edgelab.data import load_mnist
 from edgelab.train.augment import Augment
@@ -24,13 +26,11 @@ def measure(cores: int) -> list[dict]:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     import keras
-    import tensorflow as tf
 
     from edgelab.train.family import FAMILY, light
     from edgelab.train.fit import set_seed, stream
 
-    tf.config.threading.set_intra_op_parallelism_threads(cores)
-    tf.config.threading.set_inter_op_parallelism_threads(cores)
+    use_cores(cores)
     mnist, n = load_mnist(), BATCH * STEPS
     x, y = mnist.x_train[:n], mnist.y_train[:n]
     feeds = {

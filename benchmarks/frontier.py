@@ -43,17 +43,10 @@ def left(runs: Iterable[tuple[str, int]], rows: Iterable[Mapping], family: Mappi
     return [(name, seed) for name, seed in runs if (name, seed, written(family[name])) not in done]
 
 
-def one_core() -> None:
-    """Keep this process to one core: two such runs side by side do more than one on two cores."""
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
 def train(name: str, recipe: Recipe, seed: int, tell: Callable[[int], None], weights: Path, images: int | None) -> dict:
     """Train one network with one seed, save it, and return its row. Minutes to half an hour of one core."""
     import keras
+    from _cores import use_cores
     from make_models import convert
 
     from edgelab.train.cost import count
@@ -61,7 +54,7 @@ def train(name: str, recipe: Recipe, seed: int, tell: Callable[[int], None], wei
     from edgelab.train.fit import evaluate
     from edgelab.train.models import to_keras_bytes
 
-    one_core()
+    use_cores(1)
     mnist, begin = load_mnist(), time.perf_counter()
     each = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: tell(1))
     model, history = train_recipe(

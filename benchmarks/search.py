@@ -11,6 +11,8 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+from _cores import use_cores
+
 from edgelab.course.measured import measured, results_folder, save_measured
 from edgelab.data import load_mnist
 from edgelab.train.search import plan_cost, random_plans, successive_halving, winner
@@ -31,14 +33,6 @@ BY_HAND = ("c8k5s2 d16 d16s2 d24 d32", "c8k5s2 c8 p c16 d32")
 SEEDS = (1, 2, 3)
 # The first of the 5,000 images of each accuracy.
 PARTS = {"validation": 50_000, "fresh": 55_000}
-
-
-def one_thread() -> None:
-    """Keep TensorFlow to one core, so that seconds can be compared."""
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def train(plan: str, epochs: int, seed: int, settings: dict, parts: tuple[str, ...]) -> dict:
@@ -85,7 +79,7 @@ def main(settings: dict, name: str = "search", by_hand: tuple[str, ...] = BY_HAN
     eta, rungs = settings["eta"], settings["rungs"]
     longest = eta ** (rungs - 1)
     # A process for each eight trainings: Keras leaves some 40 MB behind after each, whatever is cleared.
-    new = {"mp_context": get_context("spawn"), "max_tasks_per_child": 8, "initializer": one_thread}
+    new = {"mp_context": get_context("spawn"), "max_tasks_per_child": 8, "initializer": use_cores}
     with ProcessPoolExecutor(1, **new) as pool:
         halving = successive_halving(
             plans, lambda plan, n: trained(plan, n, 0, "halving", round(math.log(n, eta))), eta=eta, rungs=rungs

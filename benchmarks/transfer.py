@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
+from _cores import use_cores
 
 from edgelab.artifacts import write_atomic
 from edgelab.course.measured import measured, results_folder, save_measured
@@ -148,8 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--validation", action="store_true", help="two other draws on validation images, kept nowhere")
     validation = parser.parse_args().validation
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_cores(1)
     mnist = load_mnist()
     if validation:
         for name, labels, seed in planned(first=101):

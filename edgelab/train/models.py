@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgelab.train.blocks import conv_bn, depthwise_separable, inverted_residual, mbconv, shuffle_unit
+from edgelab.train.blocks import conv_bn, inverted_residual, mbconv, shuffle_unit
+from edgelab.train.family import light
 from edgelab.train.scaling import round_filters, round_repeats
 
 if TYPE_CHECKING:
@@ -93,15 +94,7 @@ def mobilenet_v1_small() -> keras.Model:
     >>> mobilenet_v1_small().count_params()
     6314
     """
-    from keras import Input
-
-    image = Input((28, 28, 1), name="image")
-    x = conv_bn(image, 8, size=5, stride=2)
-    x = depthwise_separable(x, 16)
-    x = depthwise_separable(x, 32, stride=2)
-    x = depthwise_separable(x, 32)
-    x = depthwise_separable(x, 64)
-    return _classifier(image, x, "mobilenet_v1_small")
+    return light("c8k5s2 d16 d32s2 d32 d64", "mobilenet_v1_small")
 
 
 def mobilenet_v2_small() -> keras.Model:

@@ -7,4 +7,6 @@ from edgelab.course.explorables.layers import vanishing_gradient as vanishing_gr
 from edgelab.course.explorables.light import split_convolution as split_convolution
 from edgelab.course.explorables.networks import activation_and_gradient as activation_and_gradient
 from edgelab.course.explorables.networks import learning_rate_on_surface as learning_rate_on_surface
+from edgelab.course.explorables.quantize import bits_against_accuracy as bits_against_accuracy
+from edgelab.course.explorables.quantize import scale_and_zero_point_on_weights as scale_and_zero_point_on_weights
 from edgelab.course.explorer import Explorer as Explorer

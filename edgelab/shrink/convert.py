@@ -11,7 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
-MODES = ("float32", "int8", "int8_float_io")
+MODES = ("float32", "float16", "dynamic", "int8", "int8_float_io", "int16x8")
+CALIBRATED = ("int8", "int8_float_io", "int16x8")
 
 
 def check_calibration(
@@ -112,11 +113,14 @@ def to_tflite(
 ) -> bytes:
     """Convert a Keras model to a .tflite with the batch fixed to 1.
 
-    mode: "float32"; "int8" (weights, activations, input and output in int8); "int8_float_io" (the same inside, float32
-    at both ends). calibration: float32 (n, *input shape) in input_range, needed by the int8 modes to choose the scales.
-    labels: int (n,), optional: checks that every class is in it.
-    Returns the file's bytes. Raises ValueError or TypeError for an unknown mode or unfit calibration data,
-    RuntimeError with the converter's own words when it fails. Source: Jacob et al. 2018, sections 2 and 3.
+    mode: "float32"; "float16" (weights halved, computed in float32); "dynamic" (weights of layers large enough in int8,
+    activations rounded as they come); "int8" (weights, activations, input and output in int8); "int8_float_io" (the
+    same inside, float32 at both ends); "int16x8" (int8 weights, int16 activations, float32 at both ends).
+    calibration: float32 (n, *input shape) in input_range, needed by the last three to choose the scales. labels: int
+    (n,), optional: checks that every class is in it.
+    Returns the file's bytes. Raises ValueError or TypeError for an unknown mode, unfit calibration data, or a recurrent
+    layer that the mode can't take; RuntimeError with the converter's own words when it fails.
+    Source: Jacob et al. 2018, sections 2 and 3.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
@@ -125,18 +129,26 @@ def to_tflite(
     """
     if mode not in MODES:
         raise ValueError(f"unknown mode {mode!r}; the modes are: {', '.join(MODES)}")
-    if mode != "float32" and calibration is None:
+    if mode in CALIBRATED and calibration is None:
         raise ValueError(f"mode {mode!r} needs calibration data: a few hundred real inputs, float32, of every class")
     if len(model.inputs) != 1:
         raise ValueError(f"model {model.name!r} has {len(model.inputs)} inputs; expected one")
     shape = tuple(model.input_shape[1:])
     if None in shape:
         raise ValueError(f"model {model.name!r} takes {model.input_shape}; only the batch may be open. Fix the others")
-    if mode != "float32":
+    if mode in CALIBRATED:
         check_calibration(calibration, shape, labels, model.output_shape[-1], input_range)
 
     import keras
     import tensorflow as tf
+
+    every = model._flatten_layers(include_self=False)  # those of models within models and of wrappers too
+    loops = [layer.name for layer in every if isinstance(layer, keras.layers.RNN) and not layer.unroll]
+    if mode in CALIBRATED and loops:
+        raise ValueError(
+            f"recurrent layer {loops[0]!r} is a loop, on which the converter and its process crash in mode {mode!r}. "
+            "Build it with unroll=True and set_weights, or convert to float32 or dynamic"
+        )
 
     # Batch 1: a dynamic batch is refused by one web runtime and silently answered wrongly by another.
     inputs = keras.Input(shape, batch_size=1, name="image")
@@ -145,9 +157,15 @@ def to_tflite(
         converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
         if mode != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if mode == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if mode in CALIBRATED:
             converter.representative_dataset = lambda: ([sample[None]] for sample in calibration)
-            # Without this line an operator that has no int8 kernel stays float32 and nothing says so.
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            # Without this line an operator that has no such kernel stays float32 and nothing says so.
+            kernels = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+            if mode == "int16x8":
+                kernels = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+            converter.target_spec.supported_ops = [kernels]
         if mode == "int8":
             converter.inference_input_type = converter.inference_output_type = tf.int8
         return converter.convert()

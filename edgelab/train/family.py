@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from edgelab.train.augment import Augment
-from edgelab.train.blocks import conv_bn, depthwise_separable, inverted_residual
+from edgelab.train.blocks import conv_bn, depthwise_separable, inverted_residual, separable
 from edgelab.train.fit import fit, set_seed
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Step(NamedTuple):
     """One step of a plan: what is done, to how many filters, with which kernel size and stride.
 
-    kind: "c" convolution, "d" depthwise separable convolution, "m" inverted residual (expansion 3), "p" 2×2 max
-    pooling. filters: outputs, 0 for "p".
+    kind: "c" convolution, "d" depthwise separable convolution, "s" the same without padding and with nothing between
+    its halves, "m" inverted residual (expansion 3), "p" 2×2 max pooling. filters: outputs, 0 for "p".
 
     >>> Step("c", 16, 3, 1).filters
     16
@@ -43,7 +43,7 @@ def parse_plan(plan: str) -> list[Step]:
 
     steps = []
     for text in plan.split():
-        found = re.fullmatch(r"([cdm])([1-9]\d*)(?:k([1-9]))?(?:s([12]))?", text)
+        found = re.fullmatch(r"([cdms])([1-9]\d*)(?:k([1-9]))?(?:s([12]))?", text)
         if found:
             kind, filters, size, stride = found.groups()
             steps.append(Step(kind, int(filters), int(size or 3), int(stride or 1)))
@@ -51,8 +51,8 @@ def parse_plan(plan: str) -> list[Step]:
             steps.append(Step("p", 0, 2, 2))
         else:
             raise ValueError(
-                f"plan {plan!r}: {text!r} is not a step; expected c, d or m with its filters and, if wanted, k and a "
-                'kernel size 1 to 9, s and a stride 1 or 2 (such as "c8k5s2"), or p for pooling'
+                f"plan {plan!r}: {text!r} is not a step; expected c, d, m or s with its filters and, if wanted, k and "
+                'a kernel size 1 to 9, s and a stride 1 or 2 (such as "c8k5s2"), or p for pooling'
             )
     if not steps:
         raise ValueError(f'plan {plan!r} has no step; expected something like "c8k5s2 c16 p d32"')
@@ -76,6 +76,8 @@ def light(plan: str, name: str = "light", classes: int = 10) -> keras.Model:
             x = conv_bn(x, filters, size, stride)
         elif kind == "d":
             x = depthwise_separable(x, filters, size, stride)
+        elif kind == "s":
+            x = separable(x, filters, size, stride)
         elif kind == "m":
             x = inverted_residual(x, filters, 3, size, stride)
         else:
@@ -142,10 +144,10 @@ def train_recipe(
 GENTLE = Augment(rotation=0.1, scale=0.05, shift=1.0)
 
 FAMILY = {
-    "tiny": Recipe("c6k3s2 d8 d10s2 d10", 12, 2e-2, GENTLE),
-    "light1k": Recipe("c8k3s2 d12 d12s2 d16", 12, 2e-2, GENTLE),
-    "light3k": Recipe("c8k5s2 d16 d16s2 d24 d24", 12),
-    "small": Recipe("c12k5s2 d24 d32s2 d48 d48", 12),
-    "light16k": Recipe("c16k5s2 d32 d48s2 d64 d96", 12),
-    "best": Recipe("c16k5s2 c24 p c48 d64 d96", 12),
+    "tiny": Recipe("c5s2 s5 s7 s8 s8", 70, 2e-2, Augment(rotation=0.1, scale=0.05, shift=0.5)),
+    "light1k": Recipe("c6s2 s8 s10 s12 s12", 24, 2e-2, GENTLE),
+    "light3k": Recipe("c8s2 s16 s20 s24 s24", 24),
+    "small": Recipe("c12s2 s20 s32 s40 s40 s40", 24),
+    "light16k": Recipe("c16s2 s32 s48 s56 s64 s64", 12),
+    "best": Recipe("c24s2 s48 s64 s80 s96 s96", 16),
 }

@@ -77,4 +77,7 @@ def stream(
         batches = tf.data.Dataset.zip(batches, seeds).map(
             lambda batch, two: (augmented(batch[0], augment, two), batch[1]), num_parallel_calls=1, deterministic=True
         )
-    return batches.prefetch(2)
+    # Nothing is left to tune, and the tuner's thread sleeps for seconds before it lets an epoch's iterator go.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(2).with_options(options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edgelab.train.blocks import conv_bn, inverted_residual, mbconv, shuffle_unit
-from edgelab.train.family import light
+from edgelab.train.family import FAMILY, light
 from edgelab.train.scaling import round_filters, round_repeats
 
 if TYPE_CHECKING:
@@ -157,6 +157,42 @@ def efficientnet_small(width: float = 1.0, depth: float = 1.0) -> keras.Model:
     return _classifier(image, conv_bn(x, round_filters(64, width), size=1), "efficientnet_small")
 
 
+def tiny() -> keras.Model:
+    """Build the smallest network of the family: 672 parameters, 598 when BatchNorm is folded.
+
+    Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). Its recipe is `FAMILY["tiny"]`, and so for
+    `small` and `best`. Source: after Chollet 2017 (Xception), section 4.7, and Howard et al. 2017, table 1.
+
+    >>> tiny().count_params()
+    672
+    """
+    return light(FAMILY["tiny"].plan, "tiny")
+
+
+def small() -> keras.Model:
+    """Build the network of the family for a microcontroller: 7,910 parameters.
+
+    Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). Source: after Chollet 2017 (Xception),
+    section 4.7, and Howard et al. 2017 (MobileNet), table 1.
+
+    >>> small().count_params()
+    7910
+    """
+    return light(FAMILY["small"].plan, "small")
+
+
+def best() -> keras.Model:
+    """Build the most accurate network of the family: 31,866 parameters.
+
+    Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). Source: after Chollet 2017 (Xception),
+    section 4.7, and Howard et al. 2017 (MobileNet), table 1.
+
+    >>> best().count_params()
+    31866
+    """
+    return light(FAMILY["best"].plan, "best")
+
+
 def _classifier(image: keras.KerasTensor, x: keras.KerasTensor, name: str) -> keras.Model:
     """End a network: each channel's mean over the image, then ten logits."""
     from keras import Model, layers
@@ -169,6 +205,9 @@ BUILDERS = {
     "dense128": dense128,
     "small_cnn": small_cnn,
     "gru64": gru64,
+    "tiny": tiny,
+    "small": small,
+    "best": best,
     "mobilenet_v1_small": mobilenet_v1_small,
     "mobilenet_v2_small": mobilenet_v2_small,
     "shufflenet_small": shufflenet_small,

@@ -29,25 +29,28 @@ def plan_cost(plan: str, classes: int = 10) -> PlanCost:
     """Count parameters, multiply-accumulates and int8 bytes of `light(plan)` from the plan alone.
 
     plan: see `parse_plan`. Padding counts as multiplied, biases do not. Raises ValueError for a step that is not one,
-    and for pooling that leaves nothing of the image. Source: Howard et al. 2017 (MobileNet), section 3.1.
+    and for one that leaves nothing of the image. Source: Howard et al. 2017 (MobileNet), section 3.1.
 
     >>> plan_cost("c8k5s2 c16 p c16 d32")
     PlanCost(params=4994, macs=410352, bytes=5024)
     """
-    side, channels, weights, biases, macs = 28, 1, 0, 0, 0
+    side, channels, weights, biases, plain, macs = 28, 1, 0, 0, 0, 0
     for kind, filters, size, stride in parse_plan(plan):
+        if kind in "ps":  # the two without padding
+            side -= size - 1
+            if side < 1:
+                raise ValueError(f"plan {plan!r} goes on until nothing of the image is left; take a p or an s away")
         if kind == "p":
-            side //= 2
-            if side == 0:
-                raise ValueError(f"plan {plan!r} pools until nothing is left; take one p away")
+            side = -(-side // stride)
             continue
         layers = []  # side of the output, weights, outputs
         if kind == "m":
             layers.append((side, 3 * channels * channels, 3 * channels))
             channels *= 3
         side = -(-side // stride)
-        if kind in "dm":
+        if kind in "dms":
             layers.append((side, size * size * channels, channels))
+            plain += channels if kind == "s" else 0
             size = 1
         layers.append((side, size * size * channels * filters, filters))
         macs += sum(s * s * w for s, w, _ in layers)
@@ -55,8 +58,10 @@ def plan_cost(plan: str, classes: int = 10) -> PlanCost:
         biases += sum(outputs for _, _, outputs in layers)
         channels = filters
     dense = channels * classes
-    # Keras keeps gamma, beta, mean and variance for what is one int32 bias, 4 bytes, once they are folded in.
-    return PlanCost(weights + dense + 4 * biases + classes, macs + dense, weights + dense + 4 * (biases + classes))
+    # Keras keeps gamma, beta, mean and variance for what is one int32 bias, 4 bytes, once they are folded in. What has
+    # no BatchNorm (plain) has a bias of zeros in the file alone.
+    params = weights + dense + 4 * (biases - plain) + classes
+    return PlanCost(params, macs + dense, weights + dense + 4 * (biases + classes))
 
 
 def sample_plan(rng: np.random.Generator, filters: Iterable[int] = (4, 8, 12, 16, 24, 32, 48)) -> str:

@@ -13,6 +13,14 @@ from .conftest import Lab, idle, open_notebook, run_all, scroll_to
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 DIGIT = "import numpy as np\n\ndigit = np.zeros((28, 28))\ndigit[6:22, 13:15] = digit[6:8, 8:20] = 1"
+ROWS = """
+import itertools
+
+rows = [
+    {"weights": w, "activations": a, "scales": s, "accuracy": 1 - 2.0**-w / a, "bytes": w}
+    for w, a, s in itertools.product(range(2, 9), (8, 4), ("channel", "tensor"))
+]
+"""
 # What stands first in the alt text of each; its sliders, buttons and fields.
 WIDGETS = {
     "kernel_over_digit(digit)": ("Kernel ", 0, 6, 9),
@@ -22,6 +30,8 @@ WIDGETS = {
     "learning_rate_on_surface()": ("SGD", 2, 2, 0),
     "cloud_or_edge()": ("Cloud", 7, 0, 0),
     "split_convolution()": ("3×3", 3, 0, 0),
+    "scale_and_zero_point_on_weights(digit)": ("4 bits", 2, 2, 0),
+    "bits_against_accuracy(rows)": ("Weights of 4 bits", 1, 2, 0),
 }
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -38,7 +48,7 @@ def notebook_of(*codes: str) -> nbformat.NotebookNode:
 @pytest.fixture
 def all_of_them(page: Page, lab: Lab) -> Page:
     """A page with a notebook that holds all widgets, run."""
-    codes = [DIGIT, "from edgelab.course.widgets import *", *WIDGETS]
+    codes = [DIGIT, ROWS, "from edgelab.course.widgets import *", *WIDGETS]
     nbformat.write(notebook_of(*codes), lab.root / "all.ipynb")
     open_notebook(page, lab, "all.ipynb")
     run_all(page)
@@ -208,6 +218,7 @@ IN_THE_COURSE = {
     },
     "04": {"vanishing_gradient(": SLIDER},
     "06": {"split_convolution(": SLIDER},
+    "08": {"scale_and_zero_point_on_weights(": SLIDER, "bits_against_accuracy(": SLIDER},
 }
 
 

@@ -17,6 +17,7 @@ from edgelab.train.blocks import (
     group_conv_bn,
     inverted_residual,
     mbconv,
+    separable,
     shuffle_unit,
     squeeze_excite,
 )
@@ -83,6 +84,20 @@ def test_depthwise_separable_costs_one_over_n_plus_one_over_d_squared(channels, 
     assert light.output_shape == full.output_shape
     norm = 4 * (channels + filters)
     assert light.count_params() == weights_of(light) + norm
+
+
+def test_separable_is_the_convolution_of_its_product():
+    """Nothing stands between its halves, so it equals one full convolution whose kernel is the product of both."""
+    from keras import layers
+
+    model = randomised(network(lambda x: separable(x, 5, size=3, stride=2)))
+    depthwise, pointwise = (layer.kernel.numpy() for layer in model.layers if hasattr(layer, "kernel"))
+    full = network(lambda x: layers.Conv2D(5, 3, strides=2, use_bias=False)(x))
+    full.set_weights([depthwise * pointwise])  # (3, 3, 12, 1) times (1, 1, 12, 5)
+    norm = next(layer for layer in model.layers if isinstance(layer, layers.BatchNormalization))
+    x = images(3)
+    # Sums of 9 × 12 products of order 1 in float32, in another order
+    np.testing.assert_allclose(model(x), np.maximum(norm(full(x)), 0), atol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +263,7 @@ def test_relu_can_be_left_out(relu):
 
 BLOCKS = {
     "depthwise_separable": lambda x: depthwise_separable(x, 16, stride=2),
+    "separable": lambda x: separable(x, 16, stride=2),
     "inverted_residual": lambda x: inverted_residual(x, 12, 3),
     "mbconv": lambda x: mbconv(x, 12, 3, size=5),
     "mbconv_swish": lambda x: mbconv(x, 16, 1, stride=2, swish=True),

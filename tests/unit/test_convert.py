@@ -7,6 +7,8 @@ from edgelab.artifacts import shipped
 from edgelab.data import load_mnist, to_input
 from edgelab.deploy.device import Runner
 from edgelab.shrink.convert import MODES, check_calibration, quiet, to_tflite
+from edgelab.shrink.tflite import read
+from edgelab.train.models import gru64
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +42,37 @@ def test_int8_modes_keep_the_answers(cnn, digits, converted, mode):
     assert len(converted[mode]) < 0.3 * len(converted["float32"]), "int8 weights are a quarter of float32's bytes"
 
 
+def test_float16_halves_the_file_and_keeps_the_answers(cnn, digits, converted):
+    logits = Runner(converted["float16"]).predict(digits[2])
+    # Weights rounded to 11 bits, a relative error of 2^-12 each, in sums of up to 800
+    np.testing.assert_allclose(logits, cnn(digits[2]), atol=0.05)
+    assert 0.5 < len(converted["float16"]) / len(converted["float32"]) < 0.55
+
+
+def test_dynamic_has_the_weights_of_int8_and_needs_no_calibration(cnn, digits, converted):
+    answer = np.asarray(cnn(digits[2])).argmax(axis=1)
+    assert (Runner(converted["dynamic"]).predict(digits[2]).argmax(axis=1) == answer).mean() >= 0.99
+    assert len(converted["dynamic"]) < 0.3 * len(converted["float32"])
+    types = {t.dtype for t in read(converted["dynamic"]).tensors if t.data is not None and t.data.size > 1000}
+    assert "int8" in types
+
+
+def test_int16_activations_are_nearer_to_float_than_int8_ones(cnn, digits, converted):
+    """The same int8 weights, so what is left of int8's error is that of its activations."""
+    expected = np.asarray(cnn(digits[2]))
+    error = {mode: np.abs(Runner(converted[mode]).predict(digits[2]) - expected).mean() for mode in MODES}
+    assert error["int16x8"] < error["int8"]
+    graph = read(converted["int16x8"])
+    assert {graph.tensors[o.outputs[0]].dtype for o in graph.operators if o.kind == "CONV_2D"} == {"int16"}
+
+
 def test_both_int8_modes_are_the_same_network(digits, converted):
     np.testing.assert_array_equal(
         Runner(converted["int8"]).predict(digits[2]), Runner(converted["int8_float_io"]).predict(digits[2])
     )
 
 
-@pytest.mark.parametrize("mode, dtype", [("float32", np.float32), ("int8", np.int8), ("int8_float_io", np.float32)])
+@pytest.mark.parametrize("mode, dtype", [(mode, np.int8 if mode == "int8" else np.float32) for mode in MODES])
 def test_input_type_and_fixed_batch(converted, mode, dtype):
     runner = Runner(converted[mode])
     assert runner.input_dtype == dtype
@@ -81,13 +107,41 @@ def test_unsupported_model_fails_with_the_converters_words():
 
 
 def test_unknown_mode_lists_the_known_ones(cnn):
-    with pytest.raises(ValueError, match="unknown mode 'int4'; the modes are: float32, int8, int8_float_io"):
+    with pytest.raises(ValueError, match="unknown mode 'int4'; the modes are: float32, float16, dynamic, int8"):
         to_tflite(cnn, "int4")
 
 
 def test_int8_without_calibration_is_refused(cnn):
     with pytest.raises(ValueError, match="'int8' needs calibration data"):
         to_tflite(cnn, "int8")
+
+
+@pytest.mark.parametrize("mode", ["int8", "int8_float_io", "int16x8"])
+def test_a_loop_that_would_crash_the_converter_is_named(mode, digits):
+    """The converter ends the whole process on it, and a notebook's kernel with that."""
+    with pytest.raises(ValueError, match=f"recurrent layer 'gru.*' is a loop.*mode '{mode}'.*unroll=True"):
+        to_tflite(gru64(), mode, digits[0])
+
+
+def test_a_loop_within_a_wrapper_is_found(digits):
+    import keras
+
+    both = keras.layers.Bidirectional(keras.layers.LSTM(4, name="inside"))
+    rows = [keras.Input((28, 28, 1)), keras.layers.Reshape((28, 28)), both, keras.layers.Dense(10)]
+    with pytest.raises(ValueError, match="recurrent layer '.*inside' is a loop"):
+        to_tflite(keras.Sequential([keras.Input((28, 28, 1)), keras.Sequential(rows)]), "int8", digits[0])
+
+
+def test_a_loop_converts_to_the_modes_without_calibration(digits):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    model = gru64()
+    expected = model.predict(digits[2][:20], verbose=0)
+    for mode in ("float32", "dynamic"):
+        found = Runner(to_tflite(model, mode)).predict(digits[2][:20])
+        # float32: 28 steps of sums in another order; dynamic: weights and activations rounded to 8 bits each step
+        np.testing.assert_allclose(found, expected, atol=1e-4 if mode == "float32" else 0.1)
 
 
 def test_open_dimension_and_two_inputs_are_refused():

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from edgelab.data import load_mnist
@@ -13,7 +13,7 @@ from edgelab.train.family import Recipe, Step, light, parse_plan, train_recipe
 
 STEPS = st.one_of(
     st.just(Step("p", 0, 2, 2)),
-    st.builds(Step, st.sampled_from("cdm"), st.integers(1, 999), st.integers(1, 9), st.integers(1, 2)),
+    st.builds(Step, st.sampled_from("cdms"), st.integers(1, 999), st.integers(1, 9), st.integers(1, 2)),
 )
 
 
@@ -38,7 +38,7 @@ def test_a_plan_read_is_the_plan_written(steps, short):
 )  # fmt: skip
 def test_what_is_no_step_is_named(step):
     """Each of them could be read as something, and the network built would not be the one meant."""
-    with pytest.raises(ValueError, match="is not a step; expected c, d or m with its filters") as error:
+    with pytest.raises(ValueError, match="is not a step; expected c, d, m or s with its filters") as error:
         parse_plan(f"c8 {step} p")
     assert repr(step) in str(error.value)
 
@@ -55,6 +55,8 @@ def weights(kind: str, before: int, filters: int, size: int) -> int:
         return 0
     if kind == "c":
         return size**2 * before * filters + 4 * filters
+    if kind == "s":
+        return size**2 * before + before * filters + 4 * filters
     if kind == "d":
         return size**2 * before + 4 * before + before * filters + 4 * filters
     wide = 3 * before
@@ -63,7 +65,12 @@ def weights(kind: str, before: int, filters: int, size: int) -> int:
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(STEPS.map(lambda step: step._replace(filters=step.filters % 20 + 1)), min_size=1, max_size=3))
+@example([Step("s", 5, 9, 1), Step("s", 7, 4, 2), Step("p", 0, 2, 2)])
 def test_a_network_has_the_parameters_and_the_output_of_its_plan(steps):
+    side = 28
+    for kind, _, size, stride in steps:
+        side = -(-(side - (size - 1) * (kind in "ps")) // stride)
+        assume(side > 0)  # what goes on without padding may leave nothing of the image
     model = light(" ".join(written(step, True) for step in steps), name="a_network", classes=7)
     before, expected = 1, 0
     for kind, filters, size, _ in steps:

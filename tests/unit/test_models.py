@@ -2,6 +2,7 @@
 
 import io
 import runpy
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from edgelab.data import load_mnist, to_input
 from edgelab.deploy.device import Runner
 from edgelab.shrink.convert import to_tflite
 from edgelab.train.models import (
+    best,
     build,
     dense128,
     efficientnet_small,
@@ -20,7 +22,9 @@ from edgelab.train.models import (
     mobilenet_v2_small,
     names,
     shufflenet_small,
+    small,
     small_cnn,
+    tiny,
     to_keras_bytes,
 )
 from edgelab.train.scaling import compound_scaling
@@ -37,6 +41,11 @@ def depthwise(size, channels):
 
 def separable(before, after):
     return depthwise(3, before) + conv(1, before, after)
+
+
+def chain(*widths):
+    """Count separable convolutions one after another, each with nothing between its halves."""
+    return sum(3**2 * before + conv(1, before, after) for before, after in pairwise(widths))
 
 
 def inverted(before, after, expansion, size=3):
@@ -62,6 +71,9 @@ COUNTS = {
     "dense128": (784 * 128 + 128) + (128 * 10 + 10),
     "small_cnn": (9 * 1 * 16 + 16) + (9 * 16 * 32 + 32) + (5 * 5 * 32 * 64 + 64) + (64 * 10 + 10),
     "gru64": 3 * (28 * 64 + 64 * 64 + 64 + 64) + (64 * 10 + 10),  # two biases a gate, as Keras' default has them
+    "tiny": conv(3, 1, 5) + chain(5, 5, 7, 8, 8) + (8 * 10 + 10),
+    "small": conv(3, 1, 12) + chain(12, 20, 32, 40, 40, 40) + (40 * 10 + 10),
+    "best": conv(3, 1, 24) + chain(24, 48, 64, 80, 96, 96) + (96 * 10 + 10),
     "mobilenet_v1_small": conv(5, 1, 8)
     + separable(8, 16)
     + separable(16, 32)
@@ -158,7 +170,18 @@ def test_efficientnet_small_grows_as_it_is_told():
 
 
 @pytest.mark.parametrize(
-    "builder", [dense128, small_cnn, mobilenet_v1_small, mobilenet_v2_small, shufflenet_small, efficientnet_small]
+    "builder",
+    [
+        dense128,
+        small_cnn,
+        tiny,
+        small,
+        best,
+        mobilenet_v1_small,
+        mobilenet_v2_small,
+        shufflenet_small,
+        efficientnet_small,
+    ],
 )
 def test_builders_give_their_network_its_name(builder):
     assert builder().name == builder.__name__

@@ -31,6 +31,7 @@ EXERCISES = {
     "05": "train_mnist",
     "06": "light_networks",
     "07": "convert",
+    "08": "quantize",
     "10": "device",
 }
 

@@ -22,9 +22,10 @@ step = st.builds(
     st.sampled_from(["", "k1", "k2", "k3", "k4", "k5", "k7"]),
     st.sampled_from(["", "s1", "s2"]),
 )
-# At most two poolings: a third after two strides would leave nothing of the image, which has its own test.
+# At most two poolings, and an s in front alone: more would leave nothing of the image, which has its own test.
 plans = st.builds(
-    lambda steps, pools: " ".join(itertools.chain(steps[:1], ["p"] * pools, steps[1:])),
+    lambda front, steps, pools: " ".join(itertools.chain(front, steps[:1], ["p"] * pools, steps[1:])),
+    st.sampled_from([(), ("s3",), ("s3k5", "s4k2"), ("s5k5s2",)]),
     st.lists(step, min_size=1, max_size=4),
     st.integers(0, 2),
 )
@@ -53,10 +54,10 @@ def test_a_cost_counted_by_hand():
     assert plan_cost("c4s2 d8s2").macs == 196 * 9 * 4 + 49 * (9 * 4 + 4 * 8) + 8 * 10
 
 
-def test_a_plan_that_pools_everything_away_is_refused():
+def test_a_plan_that_leaves_nothing_of_the_image_is_refused():
     """Keras refuses it too; a cost would be for a network that cannot be built."""
-    for plan in ("c4 p p p p p", "p c4s2 p p p"):
-        with pytest.raises(ValueError, match="pools until nothing is left"):
+    for plan in ("c4 p p p p p", "p c4s2 p p p", "c4s2 p p s8k4"):
+        with pytest.raises(ValueError, match="until nothing of the image is left"):
             plan_cost(plan)
         with pytest.raises(ValueError):  # noqa: PT011  the words are Keras'
             light(plan)

@@ -18,6 +18,13 @@ from edgelab.course.plots import new_figure
 
 DIGIT = np.zeros((28, 28), np.uint8)
 DIGIT[6:22, 13:15], DIGIT[6:8, 8:20] = 255, 200
+WEIGHTS = np.random.default_rng(0).normal(size=(3, 3, 4, 8)) * 0.2 + 0.05
+ROWS = [
+    {"weights": w, "activations": a, "scales": s, "accuracy": 0.99 - n * 2.0 ** (-w - a / 4), "bytes": 1000 * w}
+    for w in range(2, 9)
+    for a in (8, 4)
+    for n, s in enumerate(("channel", "tensor"), start=1)
+]
 MAKERS = {
     "kernel_over_digit": lambda: widgets.kernel_over_digit(DIGIT),
     "receptive_field_by_layers": lambda: widgets.receptive_field_by_layers(DIGIT),
@@ -26,6 +33,8 @@ MAKERS = {
     "learning_rate_on_surface": widgets.learning_rate_on_surface,
     "cloud_or_edge": widgets.cloud_or_edge,
     "split_convolution": widgets.split_convolution,
+    "scale_and_zero_point_on_weights": lambda: widgets.scale_and_zero_point_on_weights(WEIGHTS),
+    "bits_against_accuracy": lambda: widgets.bits_against_accuracy(ROWS),
 }
 every_widget = pytest.mark.parametrize("name", MAKERS)
 
@@ -373,3 +382,48 @@ def test_stored_widgets_differ_in_nothing_but_their_ids():
 def test_the_module_names_what_notebooks_import():
     assert {name for name in dir(widgets) if not name.startswith("_")} == {*MAKERS, "Explorer"}
     assert widgets.Explorer is explorer.Explorer
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "asymmetric"])
+@pytest.mark.parametrize(("bits", "kept"), [(2, 100), (4, 60), (8, 100), (5, 140)])
+def test_scale_and_zero_point_are_those_of_the_nearest_numbers(kind, bits, kept):
+    """Round each weight to the nearest of the numbers that a line is drawn for: no quantizing, no formula."""
+    view = widgets.scale_and_zero_point_on_weights(WEIGHTS)
+    view.set(bits=bits, kept=kept, kind=kind)
+    _, low, high, scale, zero_point, first, last, clipped, rms, _ = numbers(view.alt)[:10]
+    assert (low, high) == pytest.approx((WEIGHTS.min(), WEIGHTS.max()), rel=5e-3)  # three digits are printed
+    count = 2**bits - (kind == "symmetric")
+    assert (last - first) / (count - 1) == pytest.approx(scale, rel=1e-2)
+    width = 2 * np.abs(WEIGHTS).max() if kind == "symmetric" else np.ptp(WEIGHTS)
+    step = width * kept / 100 / (count - 1)
+    assert zero_point == 0 or kind == "asymmetric"
+    assert scale == pytest.approx(step, rel=5e-3)
+    grid = step * (np.arange(count) - 2 ** (bits - 1) + (kind == "symmetric") - zero_point)
+    distance = np.abs(WEIGHTS.reshape(-1, 1) - grid).min(axis=1)
+    assert rms == pytest.approx(np.sqrt(np.mean(distance**2)), rel=5e-3)
+    assert clipped == pytest.approx(100 * np.mean(distance > step / 2 * 1.01), abs=0.3)  # one weight is 0.35 %
+
+
+@pytest.mark.parametrize("w", [np.zeros(0), np.ones(5), np.array([1.0, np.nan])])
+def test_weights_without_a_range_are_refused(w):
+    """Of no weights, or of NaN, there is no histogram."""
+    with pytest.raises(ValueError, match="expected finite weights, and not all of them alike"):
+        widgets.scale_and_zero_point_on_weights(w)
+
+
+def test_accuracy_and_bytes_are_those_of_the_rows():
+    view = widgets.bits_against_accuracy(ROWS)
+    view.set(weights=3, activations="4")
+    weights, activations, channel, tensor, size = numbers(view.alt.replace(",", ""))
+    assert (weights, activations, size) == (3, 4, 3000)
+    assert (channel, tensor) == (pytest.approx(1 + 6.25, abs=0.01), pytest.approx(1 + 12.5, abs=0.01))
+
+
+def test_rows_that_lack_a_combination_are_refused():
+    """A line with a gap would be drawn across it."""
+    with pytest.raises(ValueError, match=r"none for \(weights, activations, scales\) in \[\(2, 8, 'channel'\)\]"):
+        widgets.bits_against_accuracy(ROWS[1:])
+    with pytest.raises(ValueError, match=r"rows for weights of \[2, 4\] bits.* expected bits without a gap"):
+        widgets.bits_against_accuracy([row for row in ROWS if row["weights"] in (2, 4)])
+    with pytest.raises(ValueError, match=r"rows for weights of \[\] bits"):
+        widgets.bits_against_accuracy([])

@@ -1,0 +1,64 @@
+"""Put the names of the classes, and whatever else a model's user has to know, into the .tflite itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def attach(tflite: bytes, files: Mapping[str, str]) -> bytes:
+    """Return a .tflite with text files behind it, as a ZIP archive: runtimes ignore it, and any unzip finds it.
+
+    files: text by file name; "labels.txt" with a class a line is what phones' tools look for. What was attached before
+    stays, unless a file of that name is given. Equal arguments give equal bytes. Raises ValueError for what is no
+    .tflite, for no files, and for a name that is empty or has a folder.
+    Source: the TensorFlow Lite metadata format, "pack metadata and associated files".
+
+    >>> import zipfile, io
+    >>> zipfile.ZipFile(io.BytesIO(attach(b"1234TFL3", {"labels.txt": "zero"}))).namelist()
+    ['labels.txt']
+    """
+    import io
+    import zipfile
+
+    if tflite[4:8] != b"TFL3":
+        raise ValueError(f"not a .tflite: {len(tflite):,} bytes, no TFL3 mark at byte 4. Convert a model first")
+    wrong = [name for name in files if not name or "/" in name or "\\" in name]
+    if wrong or not files:
+        raise ValueError(f"cannot attach {wrong[0]!r}" if wrong else "no files; expected text by file name")
+    stream = io.BytesIO(tflite)
+    if zipfile.is_zipfile(stream):
+        with zipfile.ZipFile(stream) as old:
+            files = {info.filename: old.read(info).decode() for info in old.infolist()} | dict(files)
+            stream = io.BytesIO(tflite[: min(info.header_offset for info in old.infolist())])
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive:  # "a" begins behind what is there
+        for name, text in files.items():
+            # The date would make other bytes tomorrow.
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text.encode())
+    return stream.getvalue()
+
+
+def attached(tflite: bytes) -> dict[str, str]:
+    """Return the text files attached to a .tflite, by name; {} when there are none.
+
+    Raises ValueError naming the file whose bytes are damaged.
+
+    >>> attached(attach(b"1234TFL3", {"labels.txt": "zero\\none"}))["labels.txt"].split()
+    ['zero', 'one']
+    """
+    import io
+    import zipfile
+    import zlib
+
+    stream, name = io.BytesIO(tflite), "the list of files"
+    if not zipfile.is_zipfile(stream):
+        return {}
+    found = {}
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            for name in archive.namelist():
+                found[name] = archive.read(name).decode()
+    except (zipfile.BadZipFile, zlib.error, UnicodeDecodeError, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ValueError(
+            f"{name}, attached to the .tflite, is damaged ({error}). Copy or make the file again"
+        ) from error
+    return found

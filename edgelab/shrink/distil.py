@@ -1,0 +1,149 @@
+"""Distillation: a small network learns how sure a large one is of every class, not only which one is right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgelab.maths.activations import softmax
+from edgelab.maths.checks import check_labels, same_shape
+from edgelab.train.fit import fit
+
+if TYPE_CHECKING:
+    import keras
+
+
+def soften(logits: np.ndarray, temperature: float) -> np.ndarray:
+    """Return softmax(logits / temperature): the higher the temperature, the more the small probabilities show.
+
+    logits: (n, classes). temperature: above 0, 1 is softmax itself. Returns (n, classes), rows that add up to 1.
+    Raises ValueError for a temperature out of range. Hinton, Vinyals and Dean 2015, section 2, equation 1.
+
+    >>> soften(np.array([[4.0, 0.0]]), 1.0).round(3).tolist(), soften(np.array([[4.0, 0.0]]), 4.0).round(3).tolist()
+    ([[0.982, 0.018]], [[0.731, 0.269]])
+    """
+    if not 0 < temperature < np.inf:
+        raise ValueError(f"temperature is {temperature!r}; expected a number above 0, such as 4")
+    return softmax(np.asarray(logits) / temperature)
+
+
+def distillation_loss(
+    student_logits: np.ndarray,
+    teacher_logits: np.ndarray,
+    y: np.ndarray,
+    temperature: float = 4.0,
+    alpha: float = 0.9,
+) -> float:
+    """Return alpha T² H(teacher, student, both softened by T) + (1 − alpha) H(labels, student), in nats.
+
+    H: cross-entropy, mean over the batch. student_logits, teacher_logits: (n, classes). y: int (n,). temperature: T,
+    above 0. alpha: weight of the teacher, 0 to 1. T² keeps that weight: gradients of softened targets shrink by 1/T²
+    (`distillation_grad`). Raises ValueError or TypeError for what is out of range or does not fit.
+    Hinton, Vinyals and Dean 2015, section 2.
+
+    >>> student, teacher = np.array([[2.0, 0.0]]), np.array([[3.0, 1.0]])
+    >>> round(distillation_loss(student, teacher, [0], temperature=1.0, alpha=1.0), 4)  # alike: the teacher's entropy
+    0.3653
+    """
+    student_logits, teacher_logits, y = _checked(student_logits, teacher_logits, y, alpha)
+    soft = -(soften(teacher_logits, temperature) * _log_softmax(student_logits / temperature)).sum(axis=1).mean()
+    hard = -_log_softmax(student_logits)[np.arange(len(y)), y].mean()
+    return float(alpha * temperature**2 * soft + (1 - alpha) * hard)
+
+
+def distillation_grad(
+    student_logits: np.ndarray,
+    teacher_logits: np.ndarray,
+    y: np.ndarray,
+    temperature: float = 4.0,
+    alpha: float = 0.9,
+) -> np.ndarray:
+    """Return dL/dstudent_logits of `distillation_loss`: (alpha T (q − p) + (1 − alpha) (q₁ − label)) / n.
+
+    q, p: the student's and the teacher's softened probabilities; q₁: the student's at T = 1; label: one-hot. For high T
+    the first part tends to alpha (z − v) / classes, the difference of the centred logits. Returns (n, classes).
+    Arguments and errors as for `distillation_loss`. Hinton, Vinyals and Dean 2015, section 2.1, equations 2 to 4.
+
+    >>> distillation_grad(np.array([[2.0, 0.0]]), np.array([[3.0, 1.0]]), [0], alpha=1.0)
+    array([[0., 0.]])
+    """
+    student_logits, teacher_logits, y = _checked(student_logits, teacher_logits, y, alpha)
+    soft = temperature * (soften(student_logits, temperature) - soften(teacher_logits, temperature))
+    hard = softmax(student_logits)
+    hard[np.arange(len(y)), y] -= 1
+    return (alpha * soft + (1 - alpha) * hard) / len(y)
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    z = logits - logits.max(axis=1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+
+
+def _checked(student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndarray, alpha: float) -> list[np.ndarray]:
+    """Return both logits and the labels as arrays that fit, after checking alpha too."""
+    student_logits, teacher_logits = same_shape(student_logits=student_logits, teacher_logits=teacher_logits)
+    student_logits, y = check_labels(student_logits, y)
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha is {alpha!r}; expected 0 (labels alone) to 1 (the teacher alone)")
+    return [student_logits, teacher_logits, y]
+
+
+def distiller(student: keras.Model, teacher: keras.Model, temperature: float = 4.0, alpha: float = 0.9) -> keras.Model:
+    """Build a model of the student's own layers whose loss listens to a teacher: to train it is to train the student.
+
+    student, teacher: Keras models from the same images to logits of the same classes. temperature, alpha: as for
+    `distillation_loss`; the other part of the loss is what the model is compiled with. The teacher answers each batch
+    anew, so that it sees images as they are moved; it does not learn. Raises ValueError where shapes differ, a teacher
+    ends in softmax, or a number is out of range. Hinton, Vinyals and Dean 2015, section 2.
+
+    >>> from keras import Input, Sequential, layers
+    >>> student, teacher = (Sequential([Input((28, 28, 1)), layers.Flatten(), layers.Dense(10)]) for _ in range(2))
+    >>> distiller(student, teacher).count_params()
+    7850
+    """
+    import keras
+
+    if student.input_shape[1:] != teacher.input_shape[1:] or student.output_shape[1:] != teacher.output_shape[1:]:
+        raise ValueError(
+            f"the student maps {student.input_shape[1:]} to {student.output_shape[1:]}, the teacher "
+            f"{teacher.input_shape[1:]} to {teacher.output_shape[1:]}; expected the same"
+        )
+    if not 0 < temperature < np.inf or not 0 <= alpha <= 1:
+        raise ValueError(f"temperature is {temperature!r}, alpha {alpha!r}; expected above 0, and 0 to 1")
+    for name, model in {"student": student, "teacher": teacher}.items():
+        if getattr(model.layers[-1], "activation", None) is keras.activations.softmax:
+            raise ValueError(f"the {name} ends in softmax; expected logits: temperature divides what goes into softmax")
+
+    class Distiller(keras.Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            hard = super().compute_loss(x, y, y_pred, sample_weight, training)
+            target = keras.ops.softmax(teacher(x, training=False) / temperature)
+            soft = keras.ops.categorical_crossentropy(target, y_pred / temperature, from_logits=True)
+            return alpha * temperature**2 * keras.ops.mean(soft) + (1 - alpha) * hard
+
+    return Distiller(student.inputs, student.outputs, name=student.name)
+
+
+def distil(
+    student: keras.Model,
+    teacher: keras.Model,
+    x: np.ndarray,
+    y: np.ndarray,
+    temperature: float = 4.0,
+    alpha: float = 0.9,
+    **how: Any,
+) -> dict[str, list[float]]:
+    """Train a student by labels and by a teacher, with everything that `edgelab.train.fit.fit` offers.
+
+    student, teacher, temperature, alpha: as for `distiller`. x: uint8 (n, h, w) or (n, h, w, channels). y: int (n,).
+    how: further arguments of `fit`, such as epochs, augment or callbacks. Returns its history, whose loss is the sum of
+    both parts. Raises what `distiller` and `fit` raise. Hinton, Vinyals and Dean 2015, section 3.
+
+    >>> from keras import Input, Sequential, layers
+    >>> student, teacher = (Sequential([Input((28, 28, 1)), layers.Flatten(), layers.Dense(2)]) for _ in range(2))
+    >>> x = np.repeat(np.uint8([0, 255]), 50)[:, None, None] * np.ones((1, 28, 28), np.uint8)
+    >>> sorted(distil(student, teacher, x, np.repeat([0, 1], 50), epochs=1, progress=False))
+    ['accuracy', 'loss', 'val_accuracy', 'val_loss']
+    """
+    return fit(distiller(student, teacher, temperature, alpha), x, y, **how)

@@ -1,0 +1,165 @@
+"""Huffman coding: frequent symbols get short codes, and the lengths of the codes are all that a decoder needs."""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+
+# decode reads 64 bits from the byte in which a code begins: up to 7 before it, 57 of the code.
+LONGEST = 57
+
+
+def entropy(frequencies: np.ndarray) -> float:
+    """Return the fewest bits a symbol that any code for single symbols can take on average: −Σ p log₂ p.
+
+    frequencies: integers (symbols,), how often each occurs. Returns 0 where nothing occurs. Raises TypeError or
+    ValueError for what can't be counts. Shannon 1948, theorem 9.
+
+    >>> entropy([2, 1, 1])
+    1.5
+    """
+    counts = _counts(frequencies)
+    p = counts[counts > 0] / max(1, counts.sum())
+    return float(np.abs(p @ np.log2(p))) if len(p) else 0.0
+
+
+def code_lengths(frequencies: np.ndarray) -> np.ndarray:
+    """Return the length in bits of each symbol's code, so that the whole message is as short as it can be.
+
+    frequencies: integers (symbols,), how often each occurs. The two rarest are joined into one until one is left; each
+    joining makes the codes of all symbols below it a bit longer. Returns uint8 (symbols,): 0 for a symbol that does not
+    occur, 1 for one that occurs alone. Raises TypeError or ValueError for what can't be counts. Huffman 1952.
+
+    >>> code_lengths([5, 2, 1, 0])
+    array([1, 2, 2, 0], dtype=uint8)
+    """
+    counts = _counts(frequencies)
+    lengths = np.zeros(len(counts), np.uint8)
+    # Of equal counts the one joined last goes last, which keeps the longest code short.
+    heap = [(int(count), symbol, [symbol]) for symbol, count in enumerate(counts) if count]
+    if len(heap) == 1:
+        lengths[heap[0][2]] = 1
+    heapq.heapify(heap)
+    for order in range(len(counts), len(counts) + len(heap) - 1):
+        (first, _, left), (second, _, right) = heapq.heappop(heap), heapq.heappop(heap)
+        lengths[left + right] += 1
+        heapq.heappush(heap, (first + second, order, left + right))
+    return lengths
+
+
+def canonical_codes(lengths: np.ndarray) -> np.ndarray:
+    """Return the code of each symbol, given only the lengths: rising with the length, then with the symbol.
+
+    lengths: integers (symbols,), 0 for a symbol without a code. Returns uint64 (symbols,): the code in the lowest bits.
+    Raises TypeError or ValueError for lengths that no code without common beginnings can have (Kraft 1949: Σ 2^−length
+    must not exceed 1). Deutsch 1996, RFC 1951, section 3.2.2.
+
+    >>> [f"{code:0{n}b}" for code, n in zip(canonical_codes([2, 1, 2]), [2, 1, 2])]
+    ['10', '0', '11']
+    """
+    order, starts, longest, _ = _canonical(lengths)
+    codes = np.zeros(len(lengths), np.uint64)
+    codes[order] = starts >> (longest - np.asarray(lengths)[order]).astype(np.uint64)
+    return codes
+
+
+def encode(symbols: np.ndarray, lengths: np.ndarray) -> bytes:
+    """Write symbols one after another in the canonical code of these lengths, the first bit of a byte its highest.
+
+    symbols: integers (n,), each below len(lengths) and with a code. lengths: as `code_lengths` returns them. Returns
+    the bytes; the bits left over in the last one are 0. Raises TypeError or ValueError naming a symbol without a code.
+
+    >>> encode([1, 0, 1, 2], [2, 1, 2]).hex()
+    '4c'
+    """
+    symbols, lengths = np.asarray(symbols), np.asarray(lengths)
+    codes = canonical_codes(lengths)
+    if symbols.size == 0:
+        return b""
+    if symbols.ndim != 1 or symbols.dtype.kind not in "iu":
+        raise TypeError(f"symbols are {symbols.dtype} of shape {symbols.shape}; expected integers (n,)")
+    wrong = np.flatnonzero((symbols < 0) | (symbols >= len(lengths)))
+    wrong = wrong if len(wrong) else np.flatnonzero(lengths[symbols] == 0)
+    if len(wrong):
+        raise ValueError(f"symbols[{wrong[0]}] is {symbols[wrong[0]]}, which has no code among {len(lengths)} lengths")
+    each = lengths[symbols].astype(np.int64)
+    ends = np.cumsum(each)
+    # How many bits of its code follow each bit: the first bit of a code of three is followed by two.
+    follow = np.repeat(ends, each) - np.arange(ends[-1]) - 1
+    bits = np.repeat(codes[symbols], each) >> follow.astype(np.uint64) & np.uint64(1)
+    return np.packbits(bits.astype(np.uint8)).tobytes()
+
+
+def decode(data: bytes, lengths: np.ndarray, count: int) -> np.ndarray:
+    """Read back what `encode` wrote.
+
+    lengths: those it was written with. count: how many symbols. Returns int64 (count,). What begins at each bit is
+    looked up at once for all bits; then one walks from code to code. Raises ValueError when the data end early, saying
+    how many symbols are missing, when some bits are no code, and when whole bytes are left over; and as
+    `canonical_codes` does for impossible lengths.
+
+    >>> decode(bytes.fromhex("4c"), [2, 1, 2], count=4).tolist()
+    [1, 0, 1, 2]
+    """
+    order, starts, longest, end = _canonical(lengths)
+    if count < 0 or (count and not len(order)):
+        raise ValueError(f"count is {count}, {len(order)} symbols have a code; expected 0 or more symbols, each in one")
+    raw = np.frombuffer(bytes(data) + bytes(8), np.uint8).astype(np.uint64)
+    begin = np.zeros(len(data), np.uint64)
+    for k in range(8):
+        begin |= raw[k : k + len(data)] << np.uint64(56 - 8 * k)
+    seen = (begin[:, None] << np.arange(8, dtype=np.uint64) >> np.uint64(64 - max(longest, 1))).ravel()
+    place = np.searchsorted(starts, seen, side="right") - 1
+    bits = np.asarray(lengths)[order][place].astype(np.int64) if count else place
+    bits[seen >= end] = 0  # no code begins like this
+    steps, at, visited = bits.tolist(), 0, []
+    for _ in range(count):
+        if at >= len(steps) or not steps[at]:
+            break
+        visited.append(at)
+        at += steps[at]
+    whole = len(visited) - (at > len(steps))
+    if whole < count and at < len(steps):
+        raise ValueError(f"bit {at:,} of the data, after {whole:,} of {count:,} symbols, begins no code: damaged data")
+    if whole < count:
+        raise ValueError(
+            f"the data end after {len(data):,} bytes with {whole:,} of {count:,} symbols read: {count - whole:,} are "
+            "missing. Is it cut off?"
+        )
+    if len(data) > -(-at // 8):
+        raise ValueError(f"{count:,} symbols end in byte {-(-at // 8):,}, the data have {len(data):,}: not its count")
+    return order[place[visited]] if count else np.zeros(0, np.int64)
+
+
+def _counts(frequencies: np.ndarray) -> np.ndarray:
+    """Return frequencies as int64 (symbols,), after checking that they can be counts."""
+    counts = np.asarray(frequencies)
+    if counts.ndim != 1:
+        raise ValueError(f"frequencies have shape {counts.shape}; expected (symbols,): np.bincount(data.ravel())")
+    if len(counts) and counts.dtype.kind not in "iu":
+        raise TypeError(f"frequencies are {counts.dtype}; expected integers, how often each symbol occurs")
+    if len(counts) and counts.min() < 0:
+        raise ValueError(f"frequencies[{counts.argmin()}] is {counts.min()}; expected 0 or more")
+    return counts.astype(np.int64)
+
+
+def _canonical(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """Return the symbols with a code in the order of the codes, each code filled up to the longest length, that
+    length, and the first number that no code begins like."""
+    lengths = np.asarray(lengths)
+    if lengths.ndim != 1 or (len(lengths) and lengths.dtype.kind not in "iu"):
+        raise TypeError(f"lengths are {lengths.dtype} of shape {lengths.shape}; expected integers (symbols,)")
+    longest = int(lengths.max(initial=0))
+    if lengths.min(initial=0) < 0 or longest > LONGEST:
+        raise ValueError(f"code lengths run from {lengths.min()} to {longest}; expected 0 to {LONGEST} bits")
+    order = np.argsort(lengths, kind="stable")[np.count_nonzero(lengths == 0) :]
+    steps = np.left_shift(1, longest - lengths[order].astype(np.int64))
+    starts = np.cumsum(steps) - steps
+    end = sum(steps.tolist())
+    if end > 1 << longest:
+        raise ValueError(
+            f"{len(order)} codes of these lengths can't be told apart: Σ 2^−length is {end / 2**longest:g}, more than "
+            "1. Are the lengths damaged?"
+        )
+    return order, starts.astype(np.uint64), longest, end

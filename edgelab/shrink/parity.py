@@ -1,0 +1,148 @@
+"""Compare the integer engine with the runtimes it claims to equal: which rule matches which, and where they part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from edgelab.shrink.convert import quiet
+from edgelab.shrink.integer import IntegerModel
+from edgelab.shrink.rules import RULES
+from edgelab.shrink.tflite import read
+
+# As LiteRT calls the sets of kernels that it can be told to use.
+RESOLVERS = {
+    "reference": "BUILTIN_REF",
+    "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "xnnpack": "AUTO",
+}
+
+
+def relu_tflite(values: int = 3) -> bytes:
+    """Write the smallest .tflite worth running: one ReLU on so many int8 values, without a converter.
+
+    >>> [operator.kind for operator in read(relu_tflite()).operators]
+    ['RELU']
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    scale = schema.QuantizationParametersT(scale=[0.5], zeroPoint=[0])
+    int8 = {"shape": [1, values], "type": schema.TensorType.INT8, "quantization": scale}
+    tensors = [schema.TensorT(name=name, **int8) for name in ("x", "y")]
+    operators = [schema.OperatorT(inputs=[0], outputs=[1])]
+    graph = schema.SubGraphT(tensors=tensors, inputs=[0], outputs=[1], operators=operators)
+    number = schema.BuiltinOperator.RELU
+    code = schema.OperatorCodeT(builtinCode=number, deprecatedBuiltinCode=number, version=2)
+    builder = flatbuffers.Builder()
+    model = schema.ModelT(3, operatorCodes=[code], subgraphs=[graph], buffers=[schema.BufferT()])
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def runtime_outputs(tflite: bytes | str | Path, x: np.ndarray, runtime: str = "reference") -> list[np.ndarray]:
+    """Return what a runtime answers, image by image, in the integers of the file.
+
+    x: (n, …) in the type of the model's input. runtime: "reference", "builtin" or "xnnpack" of LiteRT; "micro" where
+    tflite-micro is installed. Returns one array (n, …) for each of the model's outputs.
+    Raises ValueError for another runtime and ImportError where it isn't installed.
+
+    >>> runtime_outputs(relu_tflite(), np.array([[-5, 0, 5]], np.int8))[0].tolist()
+    [[0, 0, 5]]
+    """
+    if runtime not in RULES:
+        raise ValueError(f"unknown runtime {runtime!r}; the runtimes are: {', '.join(RULES)}")
+    content = tflite if isinstance(tflite, bytes) else Path(tflite).read_bytes()
+    run = _micro(content) if runtime == "micro" else _litert(content, RESOLVERS[runtime])
+    answers = [run(x[i : i + 1]) for i in range(len(x))]
+    return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+
+
+def _litert(content: bytes, resolver: str):
+    """Return the function from one image to the outputs of LiteRT's interpreter."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    with quiet():  # XNNPACK announces itself on stderr
+        interpreter = Interpreter(
+            model_content=content, num_threads=1, experimental_op_resolver_type=OpResolverType[resolver]
+        )
+        interpreter.allocate_tensors()
+    number, outputs = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()
+
+    def run(image: np.ndarray) -> list[np.ndarray]:
+        interpreter.set_tensor(number, image)
+        interpreter.invoke()
+        return [interpreter.get_tensor(output["index"]) for output in outputs]
+
+    return run
+
+
+def _micro(content: bytes):
+    """Return the function from one image to the outputs of TensorFlow Lite Micro's interpreter."""
+    try:
+        from tflite_micro import runtime
+    except ImportError as error:
+        raise ImportError("TensorFlow Lite Micro isn't installed; try: pip install tflite-micro") from error
+    interpreter = runtime.Interpreter.from_bytes(content)
+
+    def run(image: np.ndarray) -> list[np.ndarray]:
+        interpreter.set_input(image, 0)
+        interpreter.invoke()
+        return [interpreter.get_output(0).copy()]
+
+    return run
+
+
+def differences(
+    tflite: bytes | str | Path, x: np.ndarray, runtimes: Iterable[str] = tuple(RESOLVERS)
+) -> dict[tuple[str, str], float]:
+    """Return for each runtime and each rule the share of outputs in which the engine with that rule differs from it.
+
+    x: (n, …) in the type of the model's input. runtimes: as in `runtime_outputs`; a rule is named for the runtime that
+    it should equal. Returns {(runtime, rule): share from 0 to 1}, all pairs. Where the two names are one, expect 0.
+
+    >>> differences(relu_tflite(), np.array([[-5, 0, 5]], np.int8), ["reference"])
+    {('reference', 'reference'): 0.0}
+    """
+    runtimes = list(runtimes)
+    found = {runtime: runtime_outputs(tflite, x, runtime)[0] for runtime in runtimes}
+    computed = {rule: IntegerModel(tflite, rule).run(x) for rule in runtimes}
+    return {(r, rule): float(np.mean(found[r] != computed[rule])) for r in runtimes for rule in runtimes}
+
+
+def expose(tflite: bytes | str | Path) -> bytes:
+    """Return the same .tflite with every tensor that an operator makes among its outputs, in that order.
+
+    So that one can look inside a runtime which keeps nothing: it must keep what is an output.
+
+    >>> read(expose(relu_tflite())).outputs
+    (1,)
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = tflite if isinstance(tflite, bytes) else Path(tflite).read_bytes()
+    numbers = [number for operator in read(content).operators for number in operator.outputs]
+    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model.subgraphs[0].outputs = numbers
+    model.signatureDefs = None  # their names belong to the outputs that were
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def layer_differences(tflite: bytes | str | Path, x: np.ndarray, runtime: str = "reference") -> dict[int, float]:
+    """Return for each tensor that an operator makes the share of values in which engine and runtime differ.
+
+    x: (n, …). runtime: of LiteRT, the engine takes its rule. Returns {number of the tensor: share}, in the order in
+    which they are made: the first above 0 names the operator to look at.
+
+    >>> layer_differences(relu_tflite(), np.array([[-5, 0, 5]], np.int8))
+    {1: 0.0}
+    """
+    computed = IntegerModel(tflite, runtime).tensors(x)
+    numbers = [operator.outputs[0] for operator in read(tflite).operators]
+    found = runtime_outputs(expose(tflite), x, runtime)
+    return {n: float(np.mean(computed[n] != y)) for n, y in zip(numbers, found, strict=True)}

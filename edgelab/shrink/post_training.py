@@ -1,0 +1,279 @@
+"""Quantize a trained float32 .tflite with ai-edge-quantizer, layer by layer where wanted; TensorFlow isn't needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edgelab.shrink.convert import check_calibration, quiet
+from edgelab.shrink.quantize import dequantize, quantize
+from edgelab.shrink.tflite import PRODUCTS, Graph, Tensor, read
+
+# The bits of weights and of activations; 32: activations stay float32.
+RECIPES = {
+    "static8": (8, 8),
+    "static4": (4, 8),
+    "static8x16": (8, 16),
+    "dynamic8": (8, 32),
+    "dynamic4": (4, 32),
+    "weights8": (8, 32),
+    "weights4": (4, 32),
+    "float": (32, 32),
+}
+# What stands between layers, and in front of weights.
+BETWEEN = ("QUANTIZE", "DEQUANTIZE")
+
+
+def layer_names(tflite: bytes | Graph) -> list[str]:
+    """Return a name for each operator of a .tflite: its layer's, as the converter wrote it into the tensors' names.
+
+    tflite: its bytes, or what `edgelab.shrink.tflite.read` returned. The weights' name counts before the output's, for
+    the output has the name of the ReLU after the layer, or of none at the end. The converter adds _1 to a layer's name;
+    operators of one layer are told apart by a 2, 3 … at the end; QUANTIZE and DEQUANTIZE are called so. Raises
+    ValueError as `read` does.
+
+    >>> layer_names(Graph((), (), (), ()))
+    []
+    """
+    graph = tflite if isinstance(tflite, Graph) else read(tflite)
+    found: list[str] = []
+    for operator in graph.operators:
+        weights = [graph.tensors[i].name for i in operator.inputs[1:2] if operator.kind in PRODUCTS and i != -1]
+        names = [*weights, *(graph.tensors[i].name for i in operator.outputs)]
+        names = [] if operator.kind in BETWEEN else names
+        first = next((name.partition(";")[0] for name in names if "/" in name), operator.kind.lower())
+        root, *inner = first.split("/")
+        name = "/".join(part for part in inner[:-1] if part != root) or root
+        same = sum(other.partition(" ")[0] == name for other in found)
+        found.append(f"{name} {same + 1}" if same else name)
+    return found
+
+
+def quantize_file(
+    tflite: bytes,
+    recipe: str | Mapping[str, str],
+    calibration: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
+    input_range: tuple[float, float] = (0.0, 1.0),
+    ranges: str = "min_max",
+) -> bytes:
+    """Quantize a float32 .tflite that is trained already.
+
+    recipe: for all layers, or {regular expression: recipe}, of which the last that is found in a layer's name
+    (`layer_names`) counts; layers that none names stay float32. "static8", "static4": weights of 8 or 4 bits, int8
+    activations; "static8x16": int16 activations; "dynamic8", "dynamic4": activations rounded as they come;
+    "weights8", "weights4": weights stored so and computed with in float32; "float": as it is. Where all is static,
+    input and output are integers too. calibration: float32 (n, *input shape) in input_range, needed by static recipes.
+    labels: int (n,), optional: checks that every class is in it. ranges: of activations, from the least to the largest
+    value of all samples ("min_max"), or the quantizer's own average over the last samples ("moving_average"), which
+    cuts off what only some of them reach. Returns the file's bytes.
+    Raises ValueError or TypeError for what is no float32 .tflite, an unknown recipe, an expression that is wrong or
+    finds no layer, and unfit calibration data; RuntimeError with the quantizer's own words when it fails.
+    Source: Jacob et al. 2018, section 2; Nagel et al. 2021, section 3.
+
+    >>> quantize_file(b"1234TFL3", "int5")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: unknown recipe 'int5'; the recipes are: static8, static4, static8x16, dynamic8, dynamic4, weights8, ...
+    """
+    named = {".*": recipe} if isinstance(recipe, str) else dict(recipe)
+    _check_recipes(named.values())
+    if ranges not in ("min_max", "moving_average"):
+        raise ValueError(f"unknown ranges {ranges!r}; expected min_max or moving_average")
+    graph = _float_graph(tflite)
+    chosen = _chosen(graph, named)
+    if any(r.startswith("static") for r in chosen.values()):
+        _check_calibration(graph, calibration, labels, input_range)
+    with quiet():
+        quantizer = _quantizer(tflite, chosen)
+        found = _calibrated(quantizer, tflite, calibration, ranges) if quantizer.need_calibration else None
+        return bytes(quantizer.quantize(found).quantized_model)
+
+
+def quantize_each(
+    tflite: bytes, recipe: str, calibration: np.ndarray | None = None, input_range: tuple[float, float] = (0.0, 1.0)
+) -> dict[str, bytes]:
+    """Return for each layer with weights the file in which this layer alone is quantized; the rest stays float32.
+
+    tflite, recipe, calibration, input_range: as for `quantize_file`; calibrated once for all. Returns {name of the
+    layer, as `layer_names` has it: bytes}. Raises as `quantize_file` does.
+
+    >>> from inspect import signature
+    >>> list(signature(quantize_each).parameters)[:3]
+    ['tflite', 'recipe', 'calibration']
+    """
+    _check_recipes([recipe])
+    graph = _float_graph(tflite)
+    static = recipe.startswith("static")
+    if static:
+        _check_calibration(graph, calibration, None, input_range)
+    files = {}
+    with quiet():
+        everywhere = _quantizer(tflite, {".*": recipe})
+        ranges = _calibrated(everywhere, tflite, calibration, "min_max") if static else None
+        for operator, name in zip(graph.operators, layer_names(graph), strict=True):
+            if operator.kind in PRODUCTS:
+                one = _quantizer(tflite, {_exactly(graph.tensors[operator.outputs[0]].name): recipe})
+                files[name] = bytes(one.quantize(ranges).quantized_model)
+    return files
+
+
+def _check_calibration(
+    graph: Graph, calibration: np.ndarray | None, labels: np.ndarray | None, input_range: tuple[float, float]
+) -> None:
+    if calibration is None:
+        raise ValueError("a static recipe needs calibration data: a few hundred real inputs, float32, of every class")
+    shape, classes = graph.tensors[graph.inputs[0]].shape[1:], graph.tensors[graph.outputs[0]].shape[-1]
+    check_calibration(calibration, shape, labels, classes, input_range)
+
+
+def _check_recipes(recipes: Any) -> None:
+    for recipe in recipes:
+        if recipe not in RECIPES:
+            raise ValueError(f"unknown recipe {recipe!r}; the recipes are: {', '.join(RECIPES)}")
+
+
+def _float_graph(tflite: bytes) -> Graph:
+    """Return what is in a float32 .tflite of one input and one output; raise ValueError for another one."""
+    graph = read(tflite)
+    ends = [graph.tensors[i] for i in (*graph.inputs, *graph.outputs)]
+    if (len(graph.inputs), len(graph.outputs)) != (1, 1):
+        raise ValueError(
+            f"{graph.name}: {len(graph.inputs)} inputs, {len(graph.outputs)} outputs; expected one of each"
+        )
+    done = [
+        t for t in (*ends, *graph.tensors) if (t.scale is not None and len(t.scale)) or t.dtype in ("int4", "float16")
+    ]
+    if done or any(t.dtype != "float32" for t in ends):
+        name, dtype = (done[0].name, done[0].dtype) if done else (ends[0].name, ends[0].dtype)
+        raise ValueError(
+            f'{graph.name}: quantized already: {name!r} is {dtype}. Start from to_tflite(model, "float32")'
+        )
+    return graph
+
+
+def _exactly(name: str) -> str:
+    """Return the regular expression by which the quantizer finds the operator that makes this tensor, and no other."""
+    import re
+
+    return f"^{re.escape(name)};?$"
+
+
+def _chosen(graph: Graph, named: Mapping[str, str]) -> dict[str, str]:
+    """Return the recipes by what the quantizer searches, its outputs' names, in place of layers' names."""
+    import re
+
+    chosen, names = {}, layer_names(graph)
+    for expression, recipe in named.items():
+        try:
+            found = [n for n, name in enumerate(names) if re.search(expression, name)]
+        except re.error as error:
+            raise ValueError(f"{expression!r} is not a regular expression: {error}") from error
+        if not found:
+            raise ValueError(f"{expression!r} finds no layer; there are: {', '.join(dict.fromkeys(names))}")
+        if len(found) == len(names):
+            chosen = {".*": recipe}  # the ends too, and nothing said before is left
+            continue
+        for number in found:
+            key = _exactly(graph.tensors[graph.operators[number].outputs[0]].name)
+            chosen.pop(key, None)  # the last one counts
+            chosen[key] = recipe
+    return chosen
+
+
+def _quantizer(tflite: bytes, chosen: Mapping[str, str]) -> Any:
+    """Return an ai-edge-quantizer that will do what was chosen."""
+    from ai_edge_quantizer import qtyping, quantizer
+
+    made, every = quantizer.Quantizer(tflite), qtyping.TFLOperationName.ALL_SUPPORTED
+    for expression, recipe in chosen.items():
+        weights, activations = RECIPES[recipe]
+        if recipe == "float":
+            made.update_quantization_recipe(expression, every, algorithm_key="no_quantize")
+        elif recipe.startswith("static"):
+            made.add_static_config(expression, every, activations, weights)
+        else:
+            add = made.add_dynamic_config if recipe.startswith("dynamic") else made.add_weight_only_config
+            add(expression, every, weights)
+    return made
+
+
+def _calibrated(quantizer: Any, tflite: bytes, calibration: np.ndarray, ranges: str) -> dict[str, Any]:
+    """Return the ranges of the tensors on calibration data, as the quantizer keeps them."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    signatures = Interpreter(model_content=tflite).get_signature_list()
+    if len(signatures) != 1:
+        raise ValueError(f"the file has {len(signatures)} signatures; expected one, as to_tflite writes it")
+    ((key, ends),) = signatures.items()
+    every = [{ends["inputs"][0]: sample[None]} for sample in calibration]
+    found = quantizer.calibrate({key: every if ranges == "moving_average" else every[:1]}, num_threads=1)
+    if ranges == "min_max":
+        graph = read(tflite)
+        values = {graph.inputs[0]: calibration, **tensor_values(tflite, calibration)}
+        for number, seen in values.items():
+            kept = found.get(graph.tensors[number].name)
+            if kept:
+                for name, value in (("min", seen.min()), ("max", seen.max())):
+                    kept[name] = np.full_like(kept[name], value)
+    return found
+
+
+def tensor_values(tflite: bytes, x: np.ndarray) -> dict[int, np.ndarray]:
+    """Run a .tflite and return what its operators make of images, in real numbers: {number of the tensor: (n, …)}.
+
+    tflite: of one image in. x: float32 (n, …), quantized here where the input is int8 or int16; all is kept, so a few
+    dozen images. LiteRT's kernels without delegates. Raises ValueError for a damaged file, or images of another shape.
+
+    >>> tensor_values(b"1234TFL2", np.zeros((2, 28, 28, 1), np.float32))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: model in memory: not a .tflite (8 bytes, no TFL3 mark at byte 4). Convert a Keras model with ...
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    graph = read(tflite)
+    image = graph.tensors[graph.inputs[0]]
+    if x.dtype != np.float32 or x.ndim != len(image.shape) or x.shape[1:] != image.shape[1:] or len(x) == 0:
+        wanted = ", ".join(map(str, image.shape[1:]))
+        raise ValueError(f"x is {x.dtype} of shape {x.shape}; expected float32 (n, {wanted}), n at least 1")
+    if image.dtype != "float32":
+        bits = 16 if image.dtype == "int16" else 8
+        x = quantize(x, image.scale[0], image.zero_point[0], bits)
+    with quiet():
+        interpreter = Interpreter(
+            model_content=tflite,
+            num_threads=1,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_preserve_all_tensors=True,
+        )
+        interpreter.allocate_tensors()
+    numbers = list(graph.inputs)
+    for operator in graph.operators:  # not weights, made of constants alone
+        numbers += operator.outputs if set(operator.inputs) & set(numbers) else ()
+    numbers = numbers[1:]
+    kept: dict[int, list[np.ndarray]] = {number: [] for number in numbers}
+    for begin in range(len(x)):
+        interpreter.set_tensor(graph.inputs[0], x[begin : begin + 1])
+        interpreter.invoke()
+        for number in numbers:
+            kept[number].append(real_values(interpreter.get_tensor(number), graph.tensors[number]))
+    return {number: np.concatenate(parts) for number, parts in kept.items()}
+
+
+def real_values(values: np.ndarray, tensor: Tensor) -> np.ndarray:
+    """Return the real numbers that a tensor's values stand for: scale * (q - zero_point), or themselves.
+
+    values: of that tensor, of a .tflite. Returns float32 for integers that have a scale, else the values.
+
+    >>> tensor = Tensor("x", (1, 2), "int8", np.float32([0.5]), np.array([1]))
+    >>> real_values(np.array([[1, 3]], np.int8), tensor).tolist()
+    [[0.0, 1.0]]
+    """
+    if tensor.scale is None or not len(tensor.scale) or not np.issubdtype(values.dtype, np.integer):
+        return values
+    if len(tensor.scale) == 1:
+        return dequantize(values, tensor.scale[0], tensor.zero_point[0])
+    return dequantize(values, tensor.scale, tensor.zero_point, tensor.axis)

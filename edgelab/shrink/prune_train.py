@@ -1,0 +1,151 @@
+"""Pruning in Keras: masks that hold while a model trains, and the smaller model that is left without whole channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgelab.shrink.prune import check_sparsity, magnitude_mask, sparsity_schedule
+
+if TYPE_CHECKING:
+    import keras
+
+
+def pruning(
+    sparsity: float | Mapping[str, float],
+    begin: int,
+    end: int,
+    every: int = 100,
+    mask: Callable[[np.ndarray, float], np.ndarray] = magnitude_mask,
+) -> keras.callbacks.Callback:
+    """Make a Keras callback that prunes while a model trains: more and more weights, which then stay 0.
+
+    sparsity: of each Dense and Conv2D layer at the end, in [0, 1), or a layer's name and its own for those to prune.
+    begin, end: batches, counted from 1, between which it rises from the zeros there are along `sparsity_schedule`; with
+    end = begin all is pruned at once. every: batches between two masks. mask: from weights and a sparsity to which
+    stay. After each batch the weights that are pruned become 0 again; the callback's `masks` has them by layer. A
+    training with it must run to its end: the best epoch may be one that was hardly pruned. Raises ValueError for a
+    sparsity or batches out of range and, as training begins, naming a layer that is not there, or that it is too short.
+    Zhu and Gupta 2017, section 3.
+
+    >>> pruning({"hidden": 0.9}, begin=100, end=1000).masks
+    {}
+    """
+    import keras
+
+    for name, share in (sparsity if isinstance(sparsity, Mapping) else {"every layer": sparsity}).items():
+        check_sparsity(share, f"the sparsity of {name}")
+    if not 1 <= begin <= end or every < 1:
+        raise ValueError(f"begin {begin}, end {end}, every {every}; expected 1 <= begin <= end, every at least 1")
+
+    class Pruning(keras.callbacks.Callback):
+        masks, step, first = {}, 0, {}
+
+        def on_train_begin(self, logs=None):
+            kinds = (keras.layers.Dense, keras.layers.Conv2D)
+            able = {layer.name: layer for layer in self.model.layers if isinstance(layer, kinds)}
+            self.final = dict(sparsity) if isinstance(sparsity, Mapping) else dict.fromkeys(able, sparsity)
+            unknown = set(self.final) - set(able)
+            if unknown:
+                raise ValueError(
+                    f"no Dense or Conv2D layer is called {', '.join(unknown)}; there are {', '.join(able)}"
+                )
+            total = self.params["epochs"] * self.params["steps"] if self.params.get("steps") else end
+            if total < end:
+                raise ValueError(
+                    f"training ends after {total} batches, pruning after {end}; prune faster, train longer"
+                )
+            self.kernels = {name: able[name].kernel for name in self.final}
+            self.first = {name: float((kernel.numpy() == 0).mean()) for name, kernel in self.kernels.items()}
+            self.masks, self.step = {}, 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.step += 1
+            if begin <= self.step <= end and ((self.step - begin) % every == 0 or self.step == end):
+                for name, kernel in self.kernels.items():
+                    a, b = min(self.first[name], self.final[name]), self.final[name]
+                    now = b if self.step == end else sparsity_schedule(self.step, begin, end, a, b)
+                    self.masks[name] = mask(kernel.numpy(), now).astype("float32")
+            for name, kept in self.masks.items():
+                self.kernels[name].assign(self.kernels[name] * kept)
+
+    return Pruning()
+
+
+def prune_channels(model: keras.Model, keep: Mapping[str, np.ndarray]) -> keras.Model:
+    """Build the smaller model that is left when layers keep only some of their output channels.
+
+    model: a chain of Conv2D, DepthwiseConv2D, BatchNormalization, Dense, pooling, Flatten and activations. keep: a
+    layer's name and the indices of the channels that stay, rising (see `keep_channels`); other layers keep all. What
+    reads a channel that goes, loses its weights too, so that the rest computes what it did: no masks, fewer products on
+    any hardware. Returns a new model, the old one is as it was. Raises ValueError naming a layer that is not there, is
+    of a kind that can't be cut, is the last one, or does not lie on a chain, and indices that are no channels.
+    Li et al. 2017, section 3.
+
+    >>> from keras import Input, Sequential, layers
+    >>> model = Sequential([Input((8, 8, 1)), layers.Conv2D(6, 3, name="c"), layers.Flatten(), layers.Dense(10)])
+    >>> prune_channels(model, {"c": np.array([0, 4])}).count_params()
+    750
+    """
+    import keras
+
+    chain = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+    _check_chain(model, chain, keep)
+    x = image = keras.Input(model.input_shape[1:])
+    kept, new, weights = np.arange(model.input_shape[-1]), [], []
+    for layer in chain:
+        found, config = layer.get_weights(), layer.get_config()
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+            size = "units" if isinstance(layer, keras.layers.Dense) else "filters"
+            own = np.asarray(keep.get(layer.name, np.arange(config[size])))
+            config[size] = len(own)
+            found = [found[0][..., kept, :][..., own], *(b[own] for b in found[1:])]
+            kept = own
+        elif isinstance(layer, keras.layers.DepthwiseConv2D):
+            m = config["depth_multiplier"]
+            own = (kept[:, None] * m + np.arange(m)).ravel()
+            found, kept = [found[0][:, :, kept], *(b[own] for b in found[1:])], own
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            found = [values[kept] for values in found]
+        elif isinstance(layer, keras.layers.Flatten):
+            channels = layer.input.shape[-1]
+            places = layer.output.shape[-1] // channels
+            kept = (np.arange(places)[:, None] * channels + kept).ravel()
+        new.append(type(layer).from_config(config))
+        x = new[-1](x)
+        weights.append(found)
+    for layer, values in zip(new, weights, strict=True):
+        layer.set_weights(values)
+    return keras.Model(image, x, name=model.name)
+
+
+def _check_chain(model: keras.Model, chain: list[keras.layers.Layer], keep: Mapping[str, np.ndarray]) -> None:
+    """Raise ValueError where `prune_channels` can't cut."""
+    from keras import Sequential, layers
+
+    cut = (layers.Conv2D, layers.Dense)
+    passed = (
+        layers.DepthwiseConv2D, layers.BatchNormalization, layers.Flatten, layers.Activation, layers.ReLU,
+        layers.LeakyReLU, layers.Dropout, layers.MaxPooling2D, layers.AveragePooling2D, layers.GlobalMaxPooling2D,
+        layers.GlobalAveragePooling2D, layers.ZeroPadding2D,
+    )  # fmt: skip
+    before = model.inputs[0]
+    for layer in chain:
+        if not isinstance(layer, cut + passed) or getattr(layer, "groups", 1) > 1:
+            raise ValueError(f"layer {layer.name} is a {type(layer).__name__}, which is not known how to cut")
+        # A Sequential is a chain; the tensors between its layers are other ones each time that a layer is added.
+        if len(model.inputs) > 1 or (not isinstance(model, Sequential) and layer.input is not before):
+            raise ValueError(f"layer {layer.name} does not read the layer before it alone; expected a plain chain")
+        before = layer.output
+    channels = {layer.name: layer.output.shape[-1] for layer in chain if isinstance(layer, cut)}
+    for name, indices in keep.items():
+        if name not in channels:
+            raise ValueError(f"no Conv2D or Dense layer is called {name}; there are {', '.join(channels)}")
+        if name == list(channels)[-1]:
+            raise ValueError(f"layer {name} is the last one, its outputs are the classes; cut the layers before it")
+        indices = np.asarray(indices)
+        rising = indices.ndim == 1 and len(indices) and indices.dtype.kind in "iu" and (np.diff(indices) > 0).all()
+        if not rising or indices[0] < 0 or indices[-1] >= channels[name]:
+            raise ValueError(f"{name} keeps {indices!r}; expected indices, rising, of its {channels[name]} channels")

@@ -1,0 +1,291 @@
+"""Quantization-aware training by hand: a Keras model that computes with the rounded weights and activations to come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgelab.shrink.convert import quiet
+from edgelab.shrink.tflite import read
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+# Layers with a kernel, which is rounded; layers whose results are rounded; layers that leave values on their scale.
+KERNELS = ("Conv2D", "DepthwiseConv2D", "Dense")
+COMPUTING = (*KERNELS, "Add", "GlobalAveragePooling2D", "ReLU", "Activation")
+MOVING = ("InputLayer", "MaxPooling2D", "AveragePooling2D", "Flatten", "Reshape", "Dropout", "ZeroPadding2D")
+
+
+def fake_quantize(x: tf.Tensor, low: tf.Tensor, high: tf.Tensor, bits: int = 8, narrow: bool = False) -> tf.Tensor:
+    """Round x to the nearest of 2**bits values from low to high, and stay float: what int8 would make of it.
+
+    x: float32. low <= 0 <= high: scalars, or (channels,) along the last axis of x; moved by less than half a step so
+    that 0 is among the values. narrow: one value less, so that a symmetric range has a symmetric grid. The gradient is
+    the straight-through estimator's: rounding counts as the identity, so dx = dy inside the range and 0 outside.
+    Returns x's shape. Source: Jacob et al. 2018, section 3, eq. 12; Bengio et al. 2013, section 3 (straight through).
+
+    >>> fake_quantize(np.float32([-1.0, 0.1, 0.4, 9.0]), 0.0, 1.5, bits=2).numpy().tolist()
+    [0.0, 0.0, 0.5, 1.5]
+    """
+    import tensorflow as tf
+
+    low, high = tf.convert_to_tensor(low, tf.float32), tf.convert_to_tensor(high, tf.float32)
+    each = low.shape.rank > 0
+    quantizer = tf.quantization.fake_quant_with_min_max_vars
+    quantizer = tf.quantization.fake_quant_with_min_max_vars_per_channel if each else quantizer
+    return quantizer(x, low, high, num_bits=bits, narrow_range=narrow)
+
+
+def fake_quantize_kernel(w: tf.Tensor, bits: int = 8, per_channel: bool = True) -> tf.Tensor:
+    """Round weights to 2**bits - 1 values, symmetric around 0 and reaching to the largest of each channel.
+
+    w: float32, channels last. per_channel: or to the largest of all. A channel's range is at least 1/1000 of the widest
+    channel's, so that one that died has a scale all the same. Returns w's shape; the gradient is dy, as all of w lies
+    within the ranges, which count as constants. Source: Jacob et al. 2018, section 3; Krishnamoorthi 2018, section 3.
+
+    >>> fake_quantize_kernel(np.float32([[1.0, 10.0], [-0.6, 4.0]]), bits=2).numpy().round(3).tolist()
+    [[1.0, 10.0], [-1.0, 0.0]]
+    """
+    import tensorflow as tf
+
+    largest = tf.reduce_max(tf.abs(w), axis=list(range(len(w.shape) - 1)) if per_channel else None)
+    widest = tf.reduce_max(largest)
+    largest = tf.maximum(largest, tf.where(widest > 0, widest / 1000, 1.0))
+    # A millionth more: the last bit of the range's end would else decide whether the largest weight has a gradient.
+    largest = tf.stop_gradient(largest * (1 + 1e-6))
+    return fake_quantize(w, -largest, largest, bits, narrow=True)
+
+
+def moving_range(momentum: float = 0.99, name: str | None = None) -> keras.Layer:
+    """Make a Keras layer that rounds activations to int8, within a range that it learns while the model trains.
+
+    Its weights `low` and `high` follow the least and the largest value of each batch: their mean over the first
+    1 / (1 - momentum) batches, then a moving average. `batches` counts them. Until then the range, and with it the
+    layer's output outside training, is NaN. Source: Jacob et al. 2018, section 3.1.
+
+    >>> layer = moving_range()
+    >>> y = layer(np.float32([0.0, 2.0]), training=True)
+    >>> layer(np.float32([0.5, 3.0]), training=False).numpy().round(2).tolist()
+    [0.5, 2.0]
+    """
+    import keras
+    import tensorflow as tf
+
+    class MovingRange(keras.layers.Layer):
+        watching = False  # learn outside training too
+
+        def build(self, shape):
+            nothing = keras.initializers.Constant(float("nan"))
+            self.low = self.add_weight(name="low", shape=(), initializer=nothing, trainable=False)
+            self.high = self.add_weight(name="high", shape=(), initializer=nothing, trainable=False)
+            self.batches = self.add_weight(name="batches", shape=(), initializer="zeros", trainable=False)
+
+        def call(self, x, training=False):
+            if training or self.watching:
+                first, share = self.batches == 0, tf.maximum(1.0 - momentum, 1.0 / (self.batches + 1.0))
+                for edge, now in ((self.low, tf.reduce_min(x)), (self.high, tf.reduce_max(x))):
+                    now = tf.minimum(now, 0.0) if edge is self.low else tf.maximum(now, 0.0)
+                    edge.assign(tf.where(first, now, edge + share * (now - edge)))
+                self.batches.assign_add(1.0)
+            # A layer whose outputs are all 0 has a scale all the same.
+            return fake_quantize(x, self.low, tf.maximum(self.high, self.low + 1e-3))
+
+    return MovingRange(name=name)
+
+
+def rounded(layer: keras.Layer, bits: int = 8) -> keras.Layer:
+    """Make a Keras layer that does what a Conv2D, DepthwiseConv2D or Dense does, with its kernel rounded to bits.
+
+    layer: built or not; the new one trains its weights, in float. The scales are per channel, but a Dense layer's one
+    for all: the converter refuses more. Source: Jacob et al. 2018, section 3, figure 1.1b.
+
+    >>> from keras import layers
+    >>> layer = rounded(layers.Dense(1, kernel_initializer="ones"), bits=4)
+    >>> layer(np.ones((1, 3), np.float32)).numpy().round(3).tolist()
+    [[3.0]]
+    """
+    import keras
+    import tensorflow as tf
+
+    class Rounded(keras.layers.Wrapper):
+        def kernel(self):
+            w = tf.convert_to_tensor(self.layer.kernel)
+            if isinstance(self.layer, keras.layers.Dense):
+                return fake_quantize_kernel(w, bits, per_channel=False)
+            # Depthwise kernels (h, w, channels, multiplier) have their outputs in the last two axes.
+            depthwise = isinstance(self.layer, keras.layers.DepthwiseConv2D)
+            flat = tf.reshape(w, (*w.shape[:2], -1)) if depthwise else w
+            return tf.reshape(fake_quantize_kernel(flat, bits), w.shape)
+
+        def call(self, x):
+            return self.layer.stateless_call([self.kernel(), *self.layer.trainable_variables[1:]], [], x)[0]
+
+    new = Rounded(layer, name=layer.name)
+    new.bits = bits
+    return new
+
+
+def quantize_aware(model: keras.Model, bits: int = 8, momentum: float = 0.99) -> keras.Model:
+    """Build the model that computes in float what its int8 form will: weights and activations rounded to their scales.
+
+    model: Sequential or functional, one input, trained, BatchNorm folded (`edgelab.shrink.fold.fold`). bits: of the
+    weights, 8 or 4; activations have 8. momentum: see `moving_range`. Between layers there is one rounding for the
+    input and one for each result; a ReLU belongs to the layer before it. Returns a new model with copies of the
+    weights, to be trained a few epochs with a small learning rate, e.g. by `edgelab.train.fit.fit`, and converted by
+    `to_tflite_qat`. Raises ValueError for other bits and for a layer that isn't supported, named, with what to do.
+    Source: Jacob et al. 2018, section 3, algorithm 1.
+
+    >>> from keras import Input, Sequential, layers
+    >>> net = Sequential([Input((8, 8, 1)), layers.Conv2D(4, 3), layers.ReLU(), layers.Flatten(), layers.Dense(2)])
+    >>> [layer.name.split("_")[-1] for layer in quantize_aware(net, bits=4).layers if "range" in layer.name]
+    ['range', 'range', 'range']
+    """
+    import keras
+
+    if bits not in (8, 4):
+        raise ValueError(f"bits is {bits!r}; expected 8 or 4: what LiteRT's integer kernels take as weights")
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(f"{model.name} has {len(model.inputs)} inputs, {len(model.outputs)} outputs; expected one")
+    graph = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    _check_layers(graph)
+    sources = {
+        layer.name: [x._keras_history.operation.name for x in keras.tree.flatten(layer.input)] for layer in graph.layers
+    }
+    readers: dict[str, list[keras.Layer]] = {layer.name: [] for layer in graph.layers}
+    for layer in graph.layers[1:]:
+        for name in sources[layer.name]:
+            readers[name].append(layer)
+    values: dict[str, keras.KerasTensor] = {}
+    image = None
+    for layer in graph.layers:
+        new, kind = type(layer).from_config(layer.get_config()), type(layer).__name__
+        if kind == "InputLayer":
+            image = new.output
+            values[layer.name] = moving_range(momentum, f"{layer.name}_range")(image)
+            continue
+        new = rounded(new, bits) if kind in KERNELS else new
+        x = [values[name] for name in sources[layer.name]]
+        y = new(x if kind == "Add" else x[0])
+        if kind in KERNELS:
+            new.layer.set_weights(layer.get_weights())
+        # Nobody sees what a ReLU reads: it is computed and cut in one go.
+        fused = not _is_relu(layer) and [_is_relu(reader) for reader in readers[layer.name]] == [True]
+        ranged = kind in COMPUTING and not fused
+        values[layer.name] = moving_range(momentum, f"{layer.name}_range")(y) if ranged else y
+    return keras.Model(image, values[graph.output._keras_history.operation.name], name=model.name)
+
+
+def _is_relu(layer: keras.Layer) -> bool:
+    return type(layer).__name__ == "ReLU" or (
+        type(layer).__name__ == "Activation" and getattr(layer.activation, "__name__", "") == "relu"
+    )
+
+
+def _check_layers(model: keras.Model) -> None:
+    """Raise ValueError for a layer that the converter could not turn into integers as it was trained."""
+    for layer in model.layers:
+        kind, does = type(layer).__name__, getattr(getattr(layer, "activation", None), "__name__", "linear")
+        what = f"layer {layer.name!r} of {model.name!r}"
+        if kind == "BatchNormalization":
+            raise ValueError(f"{what} is a BatchNormalization: fold it first, with edgelab.shrink.fold.fold(model)")
+        if kind not in COMPUTING + MOVING:
+            raise ValueError(f"{what} is a {kind}; supported are: {', '.join(COMPUTING + MOVING)}")
+        if does not in ("linear", "relu") or (kind == "Activation" and does != "relu"):
+            raise ValueError(f"{what} has the activation {does}; expected relu or none, and logits as the output")
+        if kind == "ReLU" and (layer.negative_slope or layer.threshold or layer.max_value not in (None, 6)):
+            raise ValueError(f"{what} isn't plain; expected ReLU or ReLU6: no slope, no threshold, max_value 6 or none")
+        if getattr(layer, "groups", 1) != 1:
+            raise ValueError(f"{what} has {layer.groups} groups; expected 1, or a DepthwiseConv2D")
+        if len(layer._inbound_nodes) != 1:
+            raise ValueError(f"{what} is used {len(layer._inbound_nodes)} times; expected once, as its range is one")
+
+
+def _ranges(model: keras.Model) -> list[keras.Layer]:
+    """Return the layers of a model that `moving_range` made."""
+    found = [layer for layer in model.layers if type(layer).__name__ == "MovingRange"]
+    if not found:
+        raise ValueError(f"model {model.name!r} has no ranges to learn; expected what quantize_aware returned")
+    return found
+
+
+def learn_ranges(model: keras.Model, x: np.ndarray, batch_size: int = 100) -> None:
+    """Learn the ranges of activations from images, without training: what calibration does.
+
+    model: from `quantize_aware`. x: uint8 (n, h, w) or (n, h, w, channels), training images. Weights stay; ranges that
+    were learned before are moved on. Raises ValueError for a model without ranges, or no images.
+
+    >>> from keras import Input, Sequential, layers
+    >>> model = quantize_aware(Sequential([Input((2, 2, 1)), layers.Flatten(), layers.Dense(2)]))
+    >>> learn_ranges(model, np.full((8, 2, 2), 255, np.uint8))
+    >>> float(model.layers[1].high)
+    1.0
+    """
+    layers = _ranges(model)
+    if len(x) == 0:
+        raise ValueError("no images to learn the ranges from; expected a few hundred, of every class")
+    images = x if x.ndim == 4 else x[..., None]
+    try:
+        for layer in layers:
+            layer.watching = True
+        for begin in range(0, len(images), batch_size):
+            model(images[begin : begin + batch_size].astype(np.float32) / 255, training=False)
+    finally:
+        for layer in layers:
+            layer.watching = False
+
+
+def to_tflite_qat(model: keras.Model) -> bytes:
+    """Convert a quantization-aware model to a .tflite in integers, by the ranges that it learned: without calibration.
+
+    model: from `quantize_aware`, trained. Returns the file's bytes: batch 1, int8 input, activations and output,
+    weights of int8 or, where the model has 4 bits, int4, two in a byte; biases int32. Raises ValueError for a model
+    without ranges, or with one that met no data, and RuntimeError with the converter's own words when it fails.
+    Source: Jacob et al. 2018, sections 2.4 and 3.
+
+    >>> from keras import Input, Sequential, layers
+    >>> model = quantize_aware(Sequential([Input((4, 4, 1)), layers.Flatten(), layers.Dense(2)]))
+    >>> learn_ranges(model, np.arange(160, dtype=np.uint8).reshape(10, 4, 4))
+    >>> to_tflite_qat(model)[4:8]
+    b'TFL3'
+    """
+    import keras
+    import tensorflow as tf
+
+    for layer in _ranges(model):
+        edges = float(layer.low), float(layer.high)
+        if not float(layer.batches) or not np.isfinite(edges).all():
+            raise ValueError(
+                f"{layer.name} of {model.name!r} has learned no range ({edges[0]:g} to {edges[1]:g} after "
+                f"{float(layer.batches):g} batches). Train the model first (fit), or call learn_ranges(model, images)"
+            )
+    inputs = keras.Input(model.input_shape[1:], batch_size=1, name="image")
+    fixed = keras.Model(inputs, model(inputs, training=False), name=model.name)
+    with quiet():
+        converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+        tflite = converter.convert()
+    left = [t.name for t in read(tflite).tensors if t.dtype.startswith("float")]
+    if left:
+        raise RuntimeError(f"{model.name!r}: the converter left {left[0]!r} in float, and {len(left) - 1} others")
+    return _for_all_kernels(tflite)
+
+
+def _for_all_kernels(tflite: bytes) -> bytes:
+    """Return the file with a version of the depthwise convolution that all of LiteRT's kernels say they have.
+
+    The converter asks for version 7 where weights are int4. The reference kernels run those too, but are registered
+    for versions up to 6, and the file would not open.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = bytearray(tflite)
+    model = schema.Model.GetRootAs(content)
+    for code in map(model.OperatorCodes, range(model.OperatorCodesLength())):
+        if code.BuiltinCode() == schema.BuiltinOperator.DEPTHWISE_CONV_2D and code.Version() == 7:
+            place = code._tab.Pos + code._tab.Offset(8)  # of the field "version" in the table
+            content[place : place + 4] = (6).to_bytes(4, "little")
+    return bytes(content)

@@ -1,0 +1,106 @@
+"""Which range of an activation to quantize: four ways to choose it from calibration data, and what they cut off."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgelab.shrink.quantize import choose_qparams, dequantize, integer_range, quantize
+
+
+def min_max_range(x: np.ndarray) -> tuple[float, float]:
+    """Return the least and the largest value: nothing is cut off, and one outlier sets the scale of all.
+
+    x: numbers, any shape. Raises ValueError for no data, NaN or infinity. Source: Nagel et al. 2021, section 3.1.
+
+    >>> min_max_range(np.array([-1.0, 0.5, 8.0]))
+    (-1.0, 8.0)
+    """
+    x = _checked(x)
+    return float(x.min()), float(x.max())
+
+
+def percentile_range(x: np.ndarray, percent: float = 99.9) -> tuple[float, float]:
+    """Return the range that holds so many percent of the values, the rest cut off in equal shares at both ends.
+
+    x: numbers, any shape. percent: above 0, at most 100 (which is min and max). A side where the values end in a heap,
+    as they do at 0 after ReLU, keeps it. Raises ValueError for another percent, and as `min_max_range` does.
+    Source: Wu et al. 2020, Integer quantization for deep learning inference, on calibration.
+
+    >>> percentile_range(np.arange(1001.0), 99)
+    (5.0, 995.0)
+    """
+    if not 0 < percent <= 100:
+        raise ValueError(f"percent is {percent}; expected more than 0 and at most 100, such as 99.9")
+    low, high = np.percentile(_checked(x), [(100 - percent) / 2, (100 + percent) / 2])
+    return float(low), float(high)
+
+
+def mse_range(x: np.ndarray, bits: int = 8, steps: int = 100) -> tuple[float, float]:
+    """Return the range with the least mean squared error: what rounding costs against what cutting off costs.
+
+    x: numbers, any shape. bits: of the integers. steps: how many fractions of min and max are tried, both ends shrunk
+    alike. Raises ValueError for steps below 1, bits outside 2 to 16, and as `min_max_range` does.
+    Source: Nagel et al. 2021, section 3.1.
+
+    >>> low, high = mse_range(np.append(np.linspace(-1, 1, 1001), 100.0), bits=4)
+    >>> high < 100
+    True
+    """
+    low, high = min_max_range(x)
+    if steps < 1:
+        raise ValueError(f"steps is {steps}; expected at least 1 range to try")
+    x, best, found = np.asarray(x, np.float64), np.inf, (low, high)
+    for fraction in np.linspace(1, 0, steps, endpoint=False):
+        scale, zero_point = choose_qparams(low * fraction, high * fraction, bits)
+        error = np.mean((dequantize(quantize(x, scale, zero_point, bits), scale, zero_point) - x) ** 2)
+        if error < best:
+            best, found = error, (float(low * fraction), float(high * fraction))
+    return found
+
+
+def entropy_range(x: np.ndarray, bits: int = 8, bins: int = 2048) -> tuple[float, float]:
+    """Return the range whose quantized histogram tells least apart from the whole one, by relative entropy.
+
+    x: numbers, any shape. Looks at |x| in so many bins: cut after bin i, what is above put into bin i, against the
+    same with its bins merged into 2^(bits - 1) levels. Returns (-t, t), cut to the least and the largest value.
+    Raises ValueError for fewer bins than levels, bits outside 2 to 16, and as `min_max_range` does.
+    Source: Migacz 2017, 8-bit inference with TensorRT, on entropy calibration.
+
+    >>> low, high = entropy_range(np.append(np.random.default_rng(0).normal(size=10_000), 50.0))
+    >>> high < 10
+    True
+    """
+    low, high = min_max_range(x)
+    levels = integer_range(bits)[1] + 1
+    if bins < levels:
+        raise ValueError(f"{bins} bins for {levels} levels; expected at least as many, and rather {16 * levels}")
+    counts, edges = np.histogram(np.abs(np.asarray(x, np.float64)), bins, (0, max(-low, high) or 1))
+    divergences = [_divergence(counts[:i], counts[i:].sum(), levels) for i in range(levels, bins + 1)]
+    bound = float(edges[levels + int(np.argmin(divergences))])
+    return max(low, -bound), min(high, bound)
+
+
+def _divergence(counts: np.ndarray, outliers: int, levels: int) -> float:
+    """Return the relative entropy in nats of a histogram, outliers in its last bin, from itself merged into levels."""
+    p = counts.astype(np.float64)
+    p[-1] += outliers
+    starts = np.arange(levels) * len(counts) // levels
+    used = counts > 0
+    sums, places = (np.add.reduceat(values, starts) for values in (counts, used.astype(np.int64)))
+    spread = np.repeat(sums / np.maximum(places, 1), np.diff(np.append(starts, len(counts))))
+    q = np.where(used, spread, 0.0)
+    if not q.sum() or (p[-1] and not q[-1]):
+        return np.inf  # a bin that the merged histogram calls impossible
+    p, q = p / p.sum(), q / q.sum()
+    return float(np.sum(p[p > 0] * np.log(p[p > 0] / q[p > 0])))
+
+
+def _checked(x: np.ndarray) -> np.ndarray:
+    """Return calibration data as an array. Raises ValueError for no data, NaN and infinity."""
+    x = np.asarray(x)
+    if x.size == 0:
+        raise ValueError(f"calibration data has shape {x.shape}: there is no value in it")
+    if not np.isfinite(x).all():
+        bad = np.argwhere(~np.isfinite(x))[0].tolist()
+        raise ValueError(f"calibration data holds NaN or infinity, first at {bad}; clean it, or it sets the range")
+    return x

@@ -1,0 +1,127 @@
+"""From a 32-bit sum to 8 bits with integers alone: multipliers as mantissa and shift, and the runtimes' roundings."""
+
+import numpy as np
+
+# What equals what: edgelab.shrink.integer says which runtime follows which rule in which operator.
+ROUNDINGS = ("double", "single", "builtin", "float32", "builtin8", "builtin16")
+
+
+def quantize_multiplier(real: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Write a multiplier as mantissa * 2^(shift - 31), the mantissa in [2^30, 2^31): 31 bits of precision.
+
+    real: number or array, at least 0. Returns int32 mantissa and shift of its shape; (0, 0) for 0 and for what is below
+    2^-32, as in TensorFlow Lite. Raises ValueError for a negative number, NaN, or more than 2^29.
+    Source: Jacob et al. 2018, section 2.2, eq. 6.
+
+    >>> mantissa, shift = quantize_multiplier(0.1)
+    >>> int(mantissa), int(shift), float(mantissa * 2.0 ** (shift - 31)) - 0.1 < 2**-34
+    (1717986918, -3, True)
+    """
+    real = np.asarray(real, np.float64)
+    wrong = ~((real >= 0) & (real <= 2**29))
+    if wrong.any():
+        raise ValueError(
+            f"a multiplier is {real[wrong][0]}; expected 0 <= multiplier <= 2^29. It is scale_x * scale_w / scale_y: "
+            "look for a scale that is 0, negative or not a number"
+        )
+    fraction, shift = np.frexp(real)
+    mantissa = np.floor(fraction * 2.0**31 + 0.5).astype(np.int64)
+    # A fraction just below 1 rounds up to 2^31, which is one more than int32 holds.
+    full = mantissa == 2**31
+    mantissa, shift = np.where(full, 2**30, mantissa), np.where(full, shift + 1, shift)
+    lost = shift < -31
+    return np.where(lost, 0, mantissa).astype(np.int32), np.where(lost, 0, shift).astype(np.int32)
+
+
+def high_product(acc: np.ndarray, mantissa: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Return the rounded upper half of a product: floor(acc * 2^max(shift, 0) * mantissa / 2^31 + 1/2).
+
+    acc: int32. mantissa, shift: int32, broadcast against it. Returns int64 with values of int32. A positive shift comes
+    before the product, and what leaves 32 bits there is lost, as in the runtimes.
+    Source: gemmlowp's SaturatingRoundingDoublingHighMul; Arm calls the instruction SQRDMULH.
+
+    >>> high_product(np.array([3, -3]), np.int32(2**30), np.int32(0)).tolist()
+    [2, -1]
+    """
+    left = (np.asarray(acc, np.int64) << np.maximum(shift, 0)).astype(np.int32)
+    product = np.multiply(left, mantissa, dtype=np.int64)
+    product += 1 << 30
+    product >>= 31
+    return product
+
+
+def shift_right(x: np.ndarray, bits: np.ndarray | int) -> np.ndarray:
+    """Return x / 2^bits rounded, halves away from zero: gemmlowp's RoundingDivideByPOT.
+
+    x: int64. bits: at least 0, broadcast against x. Returns int64.
+
+    >>> shift_right(np.array([-6, -5, 5, 6]), 2).tolist(), shift_right(np.array([-6]), 0).tolist()
+    ([-2, -1, 1, 2], [-6])
+    """
+    half = (np.int64(1) << np.asarray(bits, np.int64)) >> 1
+    # One less below zero sends -0.5 to -1. Without a shift there is no half, and nothing to round.
+    return (x + half - ((x < 0) & (half > 0))) >> bits
+
+
+def rescale(acc: np.ndarray, mantissa: np.ndarray, shift: np.ndarray, rule: str) -> np.ndarray:
+    """Return acc * mantissa * 2^(shift - 31) as an integer, rounded by one of the runtimes' rules.
+
+    acc: int32, channels last. mantissa, shift: as `quantize_multiplier` returns them. rule:
+    "double": rounds the high product, then the shift to the right once more, halves away from zero (gemmlowp);
+    "builtin": the same with halves up both times (LiteRT's optimised kernels on x86);
+    "builtin8", "builtin16": that in whole vectors of so many channels, "double" in the channels left over;
+    "single": rounds the 64-bit product once, halves up;
+    "float32": in floating point: acc and multiplier as float32, their product rounded, halves to even (XNNPACK).
+    Returns int64 (float32: integers in float32). Raises ValueError for another rule.
+
+    >>> mantissa, shift = quantize_multiplier(0.25)
+    >>> {rule: rescale(np.array([-6, 1, 6]), mantissa, shift, rule).astype(int).tolist() for rule in ROUNDINGS[:4]}
+    {'double': [-2, 1, 2], 'single': [-1, 0, 2], 'builtin': [-1, 1, 2], 'float32': [-2, 0, 2]}
+    """
+    if rule not in ROUNDINGS:
+        raise ValueError(f"unknown rounding {rule!r}; the rules are: {', '.join(ROUNDINGS)}")
+    mantissa, shift = np.asarray(mantissa), np.asarray(shift)
+    if rule == "float32":
+        scale = np.ldexp(mantissa.astype(np.float32), shift - 31)
+        return np.rint(np.asarray(acc).astype(np.float32) * scale)
+    if rule == "single":
+        right = 31 - np.asarray(shift, np.int64)
+        product = np.multiply(acc, mantissa, dtype=np.int64)
+        product += np.int64(1) << (right - 1)
+        return product >> right
+    if rule in ("builtin8", "builtin16"):
+        channels = np.shape(acc)[-1]
+        whole = channels - channels % int(rule.removeprefix("builtin"))
+        parts = [(np.s_[..., :whole], "builtin"), (np.s_[..., whole:], "double")]
+        mantissa, shift = (np.broadcast_to(p, channels) for p in (mantissa, shift))
+        return np.concatenate([rescale(acc[part], mantissa[part], shift[part], r) for part, r in parts], axis=-1)
+    high, right = high_product(acc, mantissa, shift), np.maximum(-np.asarray(shift, np.int64), 0)
+    return shift_right(high, right) if rule == "double" else (high + ((np.int64(1) << right) >> 1)) >> right
+
+
+def requantize(
+    acc: np.ndarray,
+    mantissa: np.ndarray,
+    shift: np.ndarray,
+    zero_point: int,
+    low: int = -128,
+    high: int = 127,
+    rule: str = "double",
+) -> np.ndarray:
+    """Turn sums into the integers of the output: q = clip(round(acc * multiplier) + zero_point, low, high).
+
+    acc: int32, channels last. mantissa, shift: of scale_x * scale_w / scale_y, by `quantize_multiplier`, one for all or
+    one a channel. low, high: a fused ReLU raises low to the zero point, ReLU6 lowers high. rule: as in `rescale`.
+    Returns int8 of the shape of acc. Raises ValueError for bounds outside int8 and as `rescale` does.
+    Source: Jacob et al. 2018, eq. 5 and section 2.4.
+
+    >>> mantissa, shift = quantize_multiplier(0.002)
+    >>> requantize(np.array([-9_000, 250, 9_000]), mantissa, shift, zero_point=-3).tolist()
+    [-21, -2, 15]
+    """
+    if not -128 <= low <= high <= 127:
+        raise ValueError(f"the output is cut to {low}…{high}; expected bounds of int8, -128 <= low <= high <= 127")
+    rounded = rescale(acc, mantissa, shift, rule)
+    # Before the zero point is added: what a float32 rule gives may be far outside of int32, but not of float32.
+    np.clip(rounded, low - zero_point, high - zero_point, out=rounded)
+    return (rounded + zero_point).astype(np.int8)

@@ -1,0 +1,116 @@
+"""Softmax and sigmoid of int8 values, in the two ways of the runtimes: tables of exponentials, or integers alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgelab.shrink.rounding import high_product, quantize_multiplier, shift_right
+
+# exp(-1/4), exp(-1/2), … exp(-16), in steps of 2^-31: the factors for the bits of an exponent below zero.
+POWERS = tuple(int(np.rint(np.exp(-(2.0**k)) * 2**31)) for k in range(-2, 5))
+
+
+def softmax_table(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
+    """Return the softmax over the last axis as int8 with scale 1/256 and zero point -128, in float32.
+
+    q: int8 (…, classes). The distance to the largest logit is one of 256 integers, so a table holds all exponentials.
+    The order of the sum and of the products is that of LiteRT's optimised kernel: float32 rounds each of them.
+
+    >>> softmax_table(np.array([[10, 10, -128]], np.int8), 0.1).tolist()
+    [[0, 0, -128]]
+    """
+    below = np.float32(-np.float32(scale) * np.float32(beta)) * np.arange(256, dtype=np.float32)
+    table = np.exp(below.astype(np.float64)).astype(np.float32)
+    numbers = q.astype(np.int64)
+    found = table[numbers.max(axis=-1, keepdims=True) - numbers]
+    total = np.add.accumulate(found, axis=-1)[..., -1:]  # one by one, as the runtime adds; np.sum goes by pairs
+    share = found * (np.float32(1) / (total * np.float32(1 / 256)))
+    return np.clip(np.floor(share.astype(np.float64) + 0.5) - 128, -128, 127).astype(np.int8)
+
+
+def exp_fixed(a: np.ndarray, bits: int = 5) -> np.ndarray:
+    """Return exp(a / 2^(31 - bits)) * 2^31 for integers a <= 0, as gemmlowp computes it: no floating point.
+
+    a: int64, so many bits before the point, at most 5. What is left below a quarter goes through a polynomial of degree
+    four around -1/8, and each bit above it multiplies by a constant. Returns int64 in [0, 2^31).
+    Source: gemmlowp, fixedpoint.h, exp_on_negative_values.
+
+    >>> (exp_fixed(np.array([0, -(2**26), -10 * 2**26])) / 2**31).round(6).tolist()
+    [1.0, 0.36788, 4.5e-05]
+    """
+    quarter = 1 << (29 - bits)
+    rest = (a & (quarter - 1)) - quarter
+    x = (rest << bits) + (1 << 28)
+    x2 = high_product(x, x, 0)
+    x3, x4 = high_product(x2, x, 0), high_product(x2, x2, 0)
+    third = high_product(shift_right(x4, 2) + x3, round(2**31 / 3), 0)
+    middle = round(np.exp(-1 / 8) * 2**31)
+    y = middle + high_product(x + shift_right(third + x2, 1), middle, 0)
+    for bit, power in enumerate(POWERS[: bits + 2]):
+        y = np.where((rest - a) & (quarter << bit), high_product(y, power, 0), y)
+    return np.where(a == 0, 2**31 - 1, y)
+
+
+def reciprocal_fixed(a: np.ndarray) -> np.ndarray:
+    """Return 2^31 / (1 + a / 2^31) for integers 0 <= a < 2^31, by three steps of Newton's method in integers.
+
+    Returns int64 in (2^30, 2^31]. Source: gemmlowp, fixedpoint.h, one_over_one_plus_x_for_x_in_0_1.
+
+    >>> (reciprocal_fixed(np.array([0, 2**30, 2**31 - 1])) / 2**31).round(6).tolist()
+    [1.0, 0.666667, 0.5]
+    """
+    half = (a + 2**31) >> 1  # (1 + a) / 2, with 31 bits after the point
+    x = round(48 / 17 * 2**29) + high_product(half, round(-32 / 17 * 2**29), 0)  # 29 bits after the point
+    for _ in range(3):
+        x = x + (high_product(x, (1 << 29) - high_product(half, x, 0), 0) << 2)
+    return np.minimum(x << 1, 2**31 - 1)
+
+
+def softmax_fixed(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
+    """Return the softmax over the last axis as int8 with scale 1/256 and zero point -128, with integers alone.
+
+    q: int8 (…, classes). What a microcontroller without floating point does, and the reference kernels with it.
+    Source: gemmlowp's fixed point, as tensorflow/lite/kernels/internal/reference/softmax.h uses it.
+
+    >>> softmax_fixed(np.array([[10, 10, -128]], np.int8), 0.1).tolist()
+    [[0, 0, -128]]
+    """
+    mantissa, left = quantize_multiplier(min(float(beta) * float(scale) * 2**26, 2**31 - 1.0))
+    below = q.astype(np.int64) - q.max(axis=-1, keepdims=True)
+    # Beyond this distance the exponent would leave its 5 bits; exp(-31) is nothing in 8 bits anyway.
+    near = below >= -int(31 * 2.0**26 / 2.0 ** int(left))
+    powers = np.where(near, exp_fixed(np.where(near, high_product(below, mantissa, left), 0)), 0)
+    total = shift_right(powers, 12).sum(axis=-1, keepdims=True)  # 12 bits before the point: up to 4,096 classes
+    bits = np.frexp(total.astype(np.float64))[1]  # exact: below 2^53
+    inverse = reciprocal_fixed((total << (32 - bits)) - 2**31)
+    y = shift_right(high_product(powers, inverse, 0), bits - 20 + 31 - 8)
+    return np.where(near, np.minimum(y - 128, 127), -128).astype(np.int8)
+
+
+def logistic_table(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """Return the sigmoid of int8 inputs as int8 with scale 1/256 and zero point -128, by a table of 256 entries.
+
+    >>> logistic_table(np.array([-128, 0, 127], np.int8), 0.05, 0).tolist()
+    [-128, 0, 127]
+    """
+    x = np.float32(scale) * (np.arange(-128, 128) - np.float32(zero_point))
+    table = np.rint(128 * (1 + np.tanh(x.astype(np.float64) / 2))) - 128  # 256 / (1 + exp(-x)), which can't overflow
+    return np.minimum(table, 127).astype(np.int8)[q.astype(np.int64) + 128]
+
+
+def logistic_fixed(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+    """Return the sigmoid of int8 inputs as int8 with scale 1/256 and zero point -128, with integers alone.
+
+    q: int8, any shape. What TensorFlow Lite Micro does.
+    Source: gemmlowp's fixed point, as tensorflow/lite/kernels/internal/reference/integer_ops/logistic.h uses it.
+
+    >>> logistic_fixed(np.array([-128, 0, 127], np.int8), 0.05, 0).tolist()
+    [-128, 0, 127]
+    """
+    mantissa, left = quantize_multiplier(float(scale) * 2**27)  # 4 bits before the point, 27 after
+    x = q.astype(np.int64) - zero_point
+    near = np.abs(x) < int(15 * 2.0**27 / 2.0 ** int(left))
+    share = reciprocal_fixed(exp_fixed(-np.abs(high_product(np.where(near, x, 0), mantissa, left)), bits=4))
+    share = np.where(x < 0, 2**31 - 1 - share, share)
+    y = np.where(x == 0, 0, np.minimum(shift_right(share, 23) - 128, 127))
+    return np.where(near, y, np.where(x < 0, -128, 127)).astype(np.int8)

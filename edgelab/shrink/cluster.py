@@ -89,9 +89,9 @@ def cluster_weights(
     centres = values
     if len(values) > clusters:
         centres = lloyd(values, counts, first_codebook(chosen, clusters, initial, seed), iterations)
+    # Before the centres are rounded: a weight half-way between two stays in the cluster that it was averaged with.
+    codes = np.searchsorted((centres[1:] + centres[:-1]) / 2, w.astype(float).ravel(), side="right").reshape(w.shape)
     centres = centres.astype(np.float32)
-    codes = np.searchsorted((centres[1:].astype(float) + centres[:-1]) / 2, w.astype(float).ravel(), side="right")
-    codes = codes.reshape(w.shape)
     if keep_zeros:
         centres = np.concatenate([np.zeros(1, np.float32), centres])
         codes = np.where(w == 0, 0, codes + 1)

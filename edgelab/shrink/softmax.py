@@ -75,7 +75,9 @@ def softmax_fixed(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
     >>> softmax_fixed(np.array([[10, 10, -128]], np.int8), 0.1).tolist()
     [[0, 0, -128]]
     """
-    mantissa, left = quantize_multiplier(min(float(beta) * float(scale) * 2**26, 2**31 - 1.0))
+    # Through a quarter of it, as the multiplier may reach 2^31 here; the shift of a mantissa is the same plus 2.
+    mantissa, left = quantize_multiplier(min(float(beta) * float(scale) * 2**26, 2**31 - 1.0) / 4)
+    left = left + 2
     below = q.astype(np.int64) - q.max(axis=-1, keepdims=True)
     # Beyond this distance the exponent would leave its 5 bits; exp(-31) is nothing in 8 bits anyway.
     near = below >= -int(31 * 2.0**26 / 2.0 ** int(left))
@@ -107,8 +109,10 @@ def logistic_fixed(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     >>> logistic_fixed(np.array([-128, 0, 127], np.int8), 0.05, 0).tolist()
     [-128, 0, 127]
     """
-    mantissa, left = quantize_multiplier(float(scale) * 2**27)  # 4 bits before the point, 27 after
     x = q.astype(np.int64) - zero_point
+    if scale > 4:  # a step of the input is wider than the curve: all but 0 lie at its ends, and from 8 on 0 does too
+        return np.where(x == 0, 0 if scale < 8 else -128, np.where(x < 0, -128, 127)).astype(np.int8)
+    mantissa, left = quantize_multiplier(float(scale) * 2**27)  # 4 bits before the point, 27 after
     near = np.abs(x) < int(15 * 2.0**27 / 2.0 ** int(left))
     share = reciprocal_fixed(exp_fixed(-np.abs(high_product(np.where(near, x, 0), mantissa, left)), bits=4))
     share = np.where(x < 0, 2**31 - 1 - share, share)

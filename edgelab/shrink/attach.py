@@ -57,7 +57,7 @@ def attached(tflite: bytes) -> dict[str, str]:
         with zipfile.ZipFile(stream) as archive:
             for name in archive.namelist():
                 found[name] = archive.read(name).decode()
-    except (zipfile.BadZipFile, zlib.error, UnicodeDecodeError, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, UnicodeDecodeError, RuntimeError, EOFError) as error:
         raise ValueError(
             f"{name}, attached to the .tflite, is damaged ({error}). Copy or make the file again"
         ) from error

@@ -18,7 +18,7 @@ from edgelab.course.pieces import Definition, Piece, annotations_in, example_nam
 
 PACKAGE = Path(__file__).resolve().parent.parent
 # What these wings promise: their functions and classes work where edgelab isn't installed.
-PASTING = ("data", "maths", "train", "shrink")
+PASTING = ("mnist", "data", "maths", "train", "shrink")
 
 
 def public_names() -> list[str]:

@@ -3,7 +3,7 @@
 usage: python benchmarks/make_models.py [--output data/models]
 
 Of the light networks, the seed that was best on the validation images is shipped. Its weights are taken from
-build/frontier, where benchmarks/frontier.py leaves them, and trained anew where it never ran: an hour of one core.
+build/frontier, where benchmarks/frontier.py leaves them, and trained anew where it never ran: half an hour of one core.
 """
 
 from __future__ import annotations

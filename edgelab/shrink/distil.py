@@ -8,6 +8,7 @@ import numpy as np
 
 from edgelab.maths.activations import softmax
 from edgelab.maths.checks import check_labels, same_shape
+from edgelab.maths.nn import cross_entropy, cross_entropy_grad
 from edgelab.train.fit import fit
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ def distillation_loss(
     """
     student_logits, teacher_logits, y = _checked(student_logits, teacher_logits, y, alpha)
     soft = -(soften(teacher_logits, temperature) * _log_softmax(student_logits / temperature)).sum(axis=1).mean()
-    hard = -_log_softmax(student_logits)[np.arange(len(y)), y].mean()
-    return float(alpha * temperature**2 * soft + (1 - alpha) * hard)
+    return float(alpha * temperature**2 * soft + (1 - alpha) * cross_entropy(student_logits, y))
 
 
 def distillation_grad(
@@ -70,9 +70,7 @@ def distillation_grad(
     """
     student_logits, teacher_logits, y = _checked(student_logits, teacher_logits, y, alpha)
     soft = temperature * (soften(student_logits, temperature) - soften(teacher_logits, temperature))
-    hard = softmax(student_logits)
-    hard[np.arange(len(y)), y] -= 1
-    return (alpha * soft + (1 - alpha) * hard) / len(y)
+    return alpha * soft / len(y) + (1 - alpha) * cross_entropy_grad(student_logits, y)
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:

@@ -206,6 +206,23 @@ def test_saved_bytes_hold_the_weights_and_no_optimizer(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_equal_models_are_equal_bytes_on_another_day(monkeypatch):
+    """The recorded hashes would else change with each `make models`, though nothing was learnt."""
+    import datetime
+
+    import keras.src.saving.saving_lib as saving
+
+    class Tomorrow(datetime.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return super().now(tz) + datetime.timedelta(days=1)
+
+    model = build("tiny")
+    today = to_keras_bytes(model)
+    monkeypatch.setattr(saving.datetime, "datetime", Tomorrow)
+    assert to_keras_bytes(model) == today
+
+
 def test_the_weights_without_keras_are_those_of_the_keras_file():
     """NumPy's network must be the one whose accuracy is recorded, and an export on another day the same bytes."""
     import keras

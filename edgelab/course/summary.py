@@ -13,11 +13,17 @@ def summary(folder: str | Path) -> str:
     >>> summary("no/such/folder")
     ''
     """
+    from edgelab.course import summary_shrink
+
     parts = []
     layouts = {
         "pipeline": _pipeline,
         "frontier": _frontier,
         "seeds": _seeds,
+        "engine": summary_shrink.engine,
+        "qat": summary_shrink.qat,
+        "compress": summary_shrink.compress,
+        "distil": summary_shrink.distil,
         "latency": _latency,
         "conv": _conv,
         "feeding": _feeding,

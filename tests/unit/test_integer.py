@@ -1,5 +1,6 @@
 """The integer engine against LiteRT on the shipped models, inside and out, and every model that it must refuse."""
 
+import json
 import subprocess
 import sys
 
@@ -22,16 +23,24 @@ from edgelab.shrink.rules import RULES
 from edgelab.shrink.steps import STEPS, Place
 from edgelab.shrink.tflite import Graph, Operator, Tensor, read
 
-MODELS = ["small_cnn_int8", "dense128_int8"]
+LISTED = json.loads(shipped("small_cnn_int8").with_name("models.json").read_text(encoding="utf-8"))["models"]
+MODELS = [each["name"] for each in LISTED if each["name"].endswith("_int8")]
 
 
 @pytest.fixture(scope="module")
 def digits():
-    """All test images as the shipped models take them: float32, and int8 by the scale that both state."""
+    """All test images as the shipped models take them: float32, and int8 by the scale that all of them state."""
     x = to_input(load_mnist().x_test)
     graph = read(shipped("small_cnn_int8"))
     scale, zero_point = graph.tensors[graph.inputs[0]][3:5]
     return x, quantize(x, scale, zero_point)
+
+
+def test_all_shipped_models_are_compared_and_take_the_same_input():
+    """`digits` is made once for all; a model with another scale would be run on other images than meant."""
+    assert {"tiny_int8", "small_int8", "best_int8", "small_cnn_int8", "dense128_int8"} <= set(MODELS)
+    ends = [IntegerModel(shipped(name)).input for name in MODELS]
+    assert len({(float(end.scale[0]), int(end.zero_point[0])) for end in ends}) == 1
 
 
 # On the shipped models.
@@ -69,12 +78,15 @@ def test_float32_at_both_ends_is_the_same_to_the_last_bit(runtime, digits):
 def test_each_rule_matches_its_own_runtime_and_no_other(name, digits):
     """The table of which rule matches which runtime: zeros in its diagonal, and elsewhere what rounding is worth."""
     table = differences(shipped(name), digits[1][:1000], RUNTIMES)
+    print(f"\n{name}: shares of logits that differ, a row for each runtime, a column for each rule: {RUNTIMES}")
+    for runtime in RUNTIMES:
+        print(f"{runtime:10}", *(f"{table[runtime, rule]:10.4f}" for rule in RUNTIMES))
     assert set(table) == {(runtime, rule) for runtime in RUNTIMES for rule in RUNTIMES}
     for (runtime, rule), share in table.items():
         # Wrong rules differ in some logits, but not in most: then something else than rounding would be wrong. With
         # fully connected layers alone, one rounding of integers and one in float32 part too seldom to be seen here.
         alike = name == "dense128_int8" and "builtin" not in (runtime, rule)
-        assert share == 0 if runtime == rule else 0 <= share < 0.25, (runtime, rule)
+        assert share == 0 if runtime == rule else 0 <= share < 0.5, (runtime, rule)
         assert share > 0 or runtime == rule or alike, (runtime, rule)
 
 

@@ -1,5 +1,7 @@
 """All widgets of the course but the drawing pad: each function returns an `Explorer`, to be displayed."""
 
+from edgelab.course.explorables.compress import sparsity_against_accuracy as sparsity_against_accuracy
+from edgelab.course.explorables.compress import temperature_in_distillation as temperature_in_distillation
 from edgelab.course.explorables.device import cloud_or_edge as cloud_or_edge
 from edgelab.course.explorables.layers import kernel_over_digit as kernel_over_digit
 from edgelab.course.explorables.layers import receptive_field_by_layers as receptive_field_by_layers

@@ -144,7 +144,7 @@ def train_recipe(
 GENTLE = Augment(rotation=0.1, scale=0.05, shift=1.0)
 
 FAMILY = {
-    "tiny": Recipe("c5s2 s5 s7 s8 s8", 70, 2e-2, Augment(rotation=0.1, scale=0.05, shift=0.5)),
+    "tiny": Recipe("c5s2 s5 s7 s8 s8", 100, 2e-2, Augment(rotation=0.1, scale=0.05, shift=0.5)),
     "light1k": Recipe("c6s2 s8 s10 s12 s12", 24, 2e-2, GENTLE),
     "light3k": Recipe("c8s2 s16 s20 s24 s24", 24),
     "small": Recipe("c12s2 s20 s32 s40 s40 s40", 24),

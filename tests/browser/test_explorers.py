@@ -20,6 +20,13 @@ rows = [
     {"weights": w, "activations": a, "scales": s, "accuracy": 1 - 2.0**-w / a, "bytes": w}
     for w, a, s in itertools.product(range(2, 9), (8, 4), ("channel", "tensor"))
 ]
+files = {"tflite_bytes": 64, "gzip_bytes": 32, "file_bytes": 8}
+halved = [
+    {"halvings": n, "way": way, "accuracy": 1 - n / 8 / speed, **files}
+    for n in range(5)
+    for way, speed in (("at once", 1), ("gradually", 2))
+]
+digits, logits = np.stack([digit, digit.T]), np.arange(20.0).reshape(2, 10) % 7
 """
 # What stands first in the alt text of each; its sliders, buttons and fields.
 WIDGETS = {
@@ -32,6 +39,8 @@ WIDGETS = {
     "split_convolution()": ("3×3", 3, 0, 0),
     "scale_and_zero_point_on_weights(digit)": ("4 bits", 2, 2, 0),
     "bits_against_accuracy(rows)": ("Weights of 4 bits", 1, 2, 0),
+    "sparsity_against_accuracy(halved)": ("Pruned at once to 12.5 %", 1, 2, 0),
+    "temperature_in_distillation(digits, logits)": ("Image 1 at temperature 3.98", 2, 0, 0),
 }
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -219,6 +228,7 @@ IN_THE_COURSE = {
     "04": {"vanishing_gradient(": SLIDER},
     "06": {"split_convolution(": SLIDER},
     "08": {"scale_and_zero_point_on_weights(": SLIDER, "bits_against_accuracy(": SLIDER},
+    "09": {"sparsity_against_accuracy(": SLIDER, "temperature_in_distillation(": SLIDER},
 }
 
 

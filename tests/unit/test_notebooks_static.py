@@ -32,6 +32,7 @@ EXERCISES = {
     "06": "light_networks",
     "07": "convert",
     "08": "quantize",
+    "09": "compress",
     "10": "device",
 }
 

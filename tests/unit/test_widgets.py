@@ -25,6 +25,15 @@ ROWS = [
     for a in (8, 4)
     for n, s in enumerate(("channel", "tensor"), start=1)
 ]
+HALVED = [
+    {
+        **{"halvings": n, "way": way, "accuracy": round(0.98 - n**2 * slope, 4)},
+        **{"tflite_bytes": 400_000, "gzip_bytes": 380_000 >> n, "file_bytes": (46_000 >> n) + len(way)},
+    }
+    for n in range(6)
+    for way, slope in (("at once", 0.03), ("gradually", 0.003))
+]
+LOGITS = np.array([[-7.5, -3.5, 0.0, -2.0, -1.0, -9.0, -11.5, 14.0, -5.0, 0.5], [1, 2, 3, 4, 9, 8, 7, 6, 5, 0]], float)
 MAKERS = {
     "kernel_over_digit": lambda: widgets.kernel_over_digit(DIGIT),
     "receptive_field_by_layers": lambda: widgets.receptive_field_by_layers(DIGIT),
@@ -35,6 +44,8 @@ MAKERS = {
     "split_convolution": widgets.split_convolution,
     "scale_and_zero_point_on_weights": lambda: widgets.scale_and_zero_point_on_weights(WEIGHTS),
     "bits_against_accuracy": lambda: widgets.bits_against_accuracy(ROWS),
+    "sparsity_against_accuracy": lambda: widgets.sparsity_against_accuracy(HALVED),
+    "temperature_in_distillation": lambda: widgets.temperature_in_distillation(np.stack([DIGIT, DIGIT.T]), LOGITS),
 }
 every_widget = pytest.mark.parametrize("name", MAKERS)
 
@@ -427,3 +438,47 @@ def test_rows_that_lack_a_combination_are_refused():
         widgets.bits_against_accuracy([row for row in ROWS if row["weights"] in (2, 4)])
     with pytest.raises(ValueError, match=r"rows for weights of \[\] bits"):
         widgets.bits_against_accuracy([])
+
+
+def test_sparsity_tells_accuracy_and_bytes_of_its_row():
+    view = widgets.sparsity_against_accuracy(HALVED)
+    view.set(halvings=2, way="gradually")
+    kept, right, tflite, packed, file = numbers(view.alt.replace(",", ""))[:5]
+    assert (kept, right) == (25, pytest.approx(100 * (0.98 - 4 * 0.003)))
+    assert (tflite, packed, file) == (400_000, 95_000, 11_509)
+    view.set(way="at once")
+    assert numbers(view.alt)[:2] == [25, pytest.approx(100 * (0.98 - 4 * 0.03))]
+
+
+def test_sparsities_with_a_gap_are_refused():
+    """A line would be drawn across it."""
+    with pytest.raises(ValueError, match=r"11 rows, none for \(halvings, way\) in \[\(0, 'at once'\)\]"):
+        widgets.sparsity_against_accuracy(HALVED[1:])
+    with pytest.raises(ValueError, match=r"10 rows, none for .* in \[\(2, 'at once'\), \(2, 'gradually'\)\]"):
+        widgets.sparsity_against_accuracy([row for row in HALVED if row["halvings"] != 2])
+    with pytest.raises(ValueError, match="0 rows, none for"):
+        widgets.sparsity_against_accuracy([])
+
+
+@pytest.mark.parametrize("temperature", [0.1, 1.0, 3.1622776601683795, 100.0])
+@pytest.mark.parametrize("image", [1, 2])
+def test_soft_targets_and_their_entropy_are_those_of_the_formula(temperature, image):
+    """SciPy's softmax and entropy, instead of ours; three decimals are printed."""
+    from scipy.special import softmax
+    from scipy.stats import entropy
+
+    view = widgets.temperature_in_distillation(np.stack([DIGIT, DIGIT.T]), LOGITS)
+    view.set(temperature=temperature, image=image)
+    target = softmax(LOGITS[image - 1] / temperature)
+    order = np.argsort(-target, kind="stable")
+    told = numbers(view.alt)
+    assert told[:2] == [image, pytest.approx(temperature, rel=5e-3)]
+    assert told[2] == pytest.approx(entropy(target, base=2), abs=1e-3)
+    assert (told[3], told[5]) == tuple(order[:2])
+    assert (told[4], told[6], told[7]) == pytest.approx((*target[order[:2]], target[order[2:]].sum()), abs=1e-3)
+
+
+@pytest.mark.parametrize("logits", [LOGITS[:1], LOGITS[0], np.zeros((0, 10)), np.full((2, 10), np.nan)])
+def test_logits_that_do_not_fit_the_images_are_refused(logits):
+    with pytest.raises(ValueError, match=r"images have shape \(2, 28, 28\), logits .*; expected \(n, 28, 28\) and"):
+        widgets.temperature_in_distillation(np.zeros((2, 28, 28)), logits)

@@ -110,3 +110,98 @@ def certain_share(logits: np.ndarray, step: float) -> float:
     """
     ranked = np.sort(logits, axis=1)
     return float((ranked[:, -1] - ranked[:, -2] > step).mean())
+
+
+@exercise(
+    cases=lambda rng: [
+        ([(9, 1)], 1),
+        ([(45, 5), (25, 5), (80, 10)], 1),
+        ([(45, 5), (25, 5), (80, 10)], 4),
+        *(
+            ([tuple(map(int, rng.integers(1, 500, 2))) for _ in range(int(rng.integers(1, 6)))], b)
+            for b in (1, 4, 1, 4)
+        ),
+    ],
+    hint="In int8, what does a channel have besides its weights? Count the bias, and the scale and zero point of both.",
+    mistakes=[
+        Mistake("12 * channels * 2", "12 * channels", "the bias has scales and zero points of its own"),
+        Mistake("12 * channels * 2", "8 * channels * 2", "a zero point is an integer of 64 bits, whatever it holds"),
+        Mistake("4 * channels +", "channels +", "a bias has 32 bits in int8 too: it is added to a sum of products"),
+        Mistake("return 4 * (weights + channels)", "return 4 * weights", "each channel has a bias as well"),
+        Mistake("size == 4", "size == 1", "it is the eight-bit file that has scales"),
+    ],
+)
+def constant_bytes(layers: list[tuple[int, int]], size: int) -> int:
+    """Return the bytes of weights, biases, scales and zero points in a file; size: 4 for float32, 1 for int8.
+
+    layers: (number of weights, number of output channels) of each; each channel has a bias. In int8, weights and
+    biases have a scale (float32) and a zero point (int64) a channel; the scales of activations are left out.
+    """
+    weights, channels = (sum(column) for column in zip(*layers, strict=True))
+    if size == 4:
+        return 4 * (weights + channels)
+    return weights + 4 * channels + 12 * channels * 2
+
+
+@exercise(
+    cases=lambda rng: [
+        tuple(rng.normal(size=shape) for shape in ((4, 3), (3,), (4,), (4,))),
+        tuple(rng.normal(size=shape) for shape in ((3, 3), (3,), (3,), (3,))),
+        *(
+            tuple(rng.normal(size=shape) for shape in ((m, n), (n,), (m,), (m,)))
+            for m, n in rng.integers(1, 9, (10, 2)).tolist()
+        ),
+    ],
+    hint="Write y = (s x + t) w + b, multiply out, and see which row of w each s belongs to.",
+    mistakes=[
+        Mistake("scale[:, None] * w", "w * scale[:, None].mean()", "each input has a scale of its own"),
+        Mistake("b + shift @ w", "b", "the shift goes through the weights into the bias"),
+        Mistake("shift @ w", "(shift * scale) @ w", "the shift is added after scaling, so it isn't scaled again"),
+        Mistake("b + shift @ w", "b - shift @ w", "the shift is added, not taken off"),
+    ],
+)
+def fold_into_next(w: np.ndarray, b: np.ndarray, scale: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return weights and bias of the one dense layer that equals scale * x + shift and then x @ w + b.
+
+    w: (inputs, outputs), b: (outputs,), scale and shift: (inputs,).
+    """
+    return scale[:, None] * w, b + shift @ w
+
+
+@exercise(
+    cases=lambda rng: [
+        tuple(rng.normal(size=shape) for shape in ((n, steps, 3), (3, 4), (4, 4)))
+        for n, steps in ((1, 1), (1, 5), (2, 5), (6, 4), (3, 1))
+    ],
+    hint="The first image is right. Give it twice: what differs the second time?",
+    bug=(
+        """    found = []
+    for image in images:
+        h = np.zeros(len(u))
+""",
+        """    found, h = [], np.zeros(len(u))
+    for image in images:
+""",
+    ),
+    mistakes=[
+        Mistake("        for row in image:", "        for row in image[::-1]:", "the rows are read from top to bottom"),
+        Mistake("h = np.zeros(len(u))", "h = np.ones(len(u))", "a state begins at zero"),
+        Mistake(
+            "        h = np.zeros(len(u))\n        for row in image:\n",
+            "        for row in image:\n            h = np.zeros(len(u))\n",
+            "within an image the state must be kept from row to row",
+        ),
+    ],
+)
+def last_states(images: np.ndarray, w: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Return the state after the last row of each image, (n, units), of a recurrent layer h = tanh(row w + h u).
+
+    images: (n, rows, columns), w: (columns, units), u: (units, units).
+    """
+    found = []
+    for image in images:
+        h = np.zeros(len(u))
+        for row in image:
+            h = np.tanh(row @ w + h @ u)
+        found.append(h)
+    return np.array(found)

@@ -169,3 +169,34 @@ def products_that_fit(bits: int) -> int:
 def rounded_shift(acc: np.ndarray, bits: int) -> np.ndarray:
     """Return acc / 2**bits, rounded to the nearest integer, halves up, by integer arithmetic. bits: 1 or more."""
     return (acc + (1 << (bits - 1))) >> bits
+
+
+def _clipped(rng: np.random.Generator, shape: tuple[int, ...], low: float, high: float) -> tuple:
+    return rng.normal(size=shape), rng.normal(size=shape) * 2, low, high
+
+
+@exercise(
+    cases=lambda rng: [
+        (np.array([1.0, 2.0, -3.0, 4.0]), np.array([-0.5, 0.3, 0.9, 1.2]), 0.0, 1.0),
+        *(
+            _clipped(rng, shape, low, high)
+            for shape, low, high in (((8,), -1.0, 2.0), ((3, 4), 0.0, 1.5), ((5,), -0.1, 0.1))
+        ),
+    ],
+    hint="Where x is clipped, does what comes out move when x does? And where it is only rounded, what is pretended?",
+    mistakes=[
+        Mistake(
+            "dy * ((x >= low) & (x <= high))", "1.0 * dy", "outside the range x is clipped, and nothing it does is seen"
+        ),
+        Mistake(
+            "dy * (",
+            "1.0 * (",
+            "what comes from above is passed on; the derivative of the rounding alone is not asked for",
+        ),
+        Mistake("(x >= low) & (x <= high)", "(dy >= low) & (dy <= high)", "it is x that must lie in the range"),
+        Mistake("(x >= low) & (x <= high)", "(x <= low) | (x >= high)", "that passes just what was clipped"),
+    ],
+)
+def straight_through(dy: np.ndarray, x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Return dx for a rounding of x to some numbers from low to high, straight through. dy, x: floats of one shape."""
+    return dy * ((x >= low) & (x <= high))

@@ -1,0 +1,168 @@
+"""Convert in a process of its own: where the converter ends its process, the caller's goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgelab.shrink.convert import CALIBRATED, MODES, check_calibration
+from edgelab.train.models import to_keras_bytes
+
+if TYPE_CHECKING:
+    import keras
+
+# What the child runs. Its result appears under its final name when it is whole.
+CHILD = """
+import os, pickle, sys
+import numpy as np
+with open(sys.argv[1], "rb") as file:
+    source, name, arguments = pickle.load(file)
+space = {"np": np, "__name__": "apart"}
+exec(source, space)
+try:
+    result = True, space[name](*arguments)
+except Exception as error:
+    result = False, f"{type(error).__name__}: {error}"
+with open(sys.argv[1] + ".part", "wb") as file:
+    pickle.dump(result, file)
+os.replace(sys.argv[1] + ".part", sys.argv[1] + ".result")
+"""
+
+
+def run_apart(function: Callable[..., Any], *arguments: Any, timeout: float = 300.0) -> Any:
+    """Run a function in a process of its own and return what it returns.
+
+    function: written with def, in a file or a notebook's cell; its source is sent, so it imports within itself all that
+    it needs but np. arguments: what pickle can take along. timeout: seconds, the start of Python included. Raises
+    ChildProcessError when the process dies (a crash in a library, no memory left), TimeoutError when it takes too long,
+    RuntimeError with the words of an exception there, and ValueError for a function whose source can't be found.
+
+    >>> import textwrap
+    >>> run_apart(textwrap.indent, "digits", "> ")
+    '> digits'
+    """
+    import inspect
+    import os
+    import pickle
+    import subprocess
+    import sys
+    import tempfile
+    import textwrap
+    from pathlib import Path
+
+    name = getattr(function, "__name__", repr(function))
+    try:
+        source = "from __future__ import annotations\n" + textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError) as error:
+        raise ValueError(f"the source of {name} can't be found ({error}); write it with def in a file") from error
+    # Without bytecode TensorFlow would be compiled anew, which takes longer than a conversion.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    with tempfile.TemporaryDirectory() as folder:
+        call = Path(folder, "call")
+        call.write_bytes(pickle.dumps((source, name, arguments)))
+        command, silent = [sys.executable, "-c", CHILD, str(call)], subprocess.DEVNULL
+        try:
+            child = subprocess.run(
+                command, stdin=silent, capture_output=True, timeout=timeout, check=False, env=environment
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TimeoutError(f"{name} was stopped: it took more than {timeout:g} s in its own process") from error
+        result = Path(folder, "call.result")
+        if not result.is_file():
+            raise ChildProcessError(_how_it_died(name, child.returncode, child.stderr))
+        worked, value = pickle.loads(result.read_bytes())
+    if not worked:
+        raise RuntimeError(f"{name}, run in its own process: {value}")
+    return value
+
+
+def _how_it_died(name: str, code: int, stderr: bytes) -> str:
+    """Return what to say of a process that ended without a result: first how, then what it printed last."""
+    import signal
+
+    known = {int(s): s.name for s in signal.Signals}
+    how = f"signal {-code}, {known.get(-code, 'of no name')}" if code < 0 else f"exit code {code}"
+    if known.get(-code) == "SIGKILL":
+        how += ", mostly for want of memory"
+    lines = stderr.decode(errors="replace").strip().splitlines()[-8:]
+    return "\n".join([f"the process that ran {name} died: {how}", *(["It printed last:", *lines] if lines else [])])
+
+
+def unchecked(keras_file: bytes, mode: str = "float32", samples: np.ndarray | None = None) -> bytes:
+    """Convert the bytes of a .keras file with the converter as it comes: whatever the samples, whatever the layers.
+
+    mode: as for `to_tflite`, which should be asked first. samples: float32 (n, *input shape), for the modes that need
+    them. The batch is fixed to 1. Returns the .tflite's bytes. It stands alone, so that `run_apart` can run it: a loop
+    of a recurrent layer ends the process in the modes with samples. Raises what the converter raises.
+
+    >>> import contextlib, io
+    >>> from keras import Input, Sequential, layers
+    >>> with contextlib.redirect_stdout(io.StringIO()):
+    ...     file = unchecked(to_keras_bytes(Sequential([Input((4,)), layers.Dense(2)])))
+    >>> file[4:8]
+    b'TFL3'
+    """
+    import tempfile
+    from pathlib import Path
+
+    import keras
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.keras")
+        path.write_bytes(keras_file)
+        model = keras.models.load_model(path, compile=False)
+    image = keras.Input(model.input_shape[1:], batch_size=1, name="image")
+    fixed = keras.Model(image, model(image, training=False), name=model.name)
+    converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
+    if mode != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if mode == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if samples is not None:
+        converter.representative_dataset = lambda: ([sample[None]] for sample in samples)
+        kernels = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+        if mode == "int16x8":
+            kernels = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        converter.target_spec.supported_ops = [kernels]
+    if mode == "int8":
+        converter.inference_input_type = converter.inference_output_type = tf.int8
+    return converter.convert()
+
+
+def convert_apart(
+    model: keras.Model,
+    mode: str,
+    calibration: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
+    input_range: tuple[float, float] = (0.0, 1.0),
+    timeout: float = 300.0,
+) -> bytes:
+    """Convert a Keras model to a .tflite in a process of its own, also one on which the converter may crash.
+
+    mode, calibration, labels, input_range: as for `to_tflite`, but a loop of a recurrent layer isn't refused. timeout:
+    seconds; starting TensorFlow takes some of them. Returns the file's bytes. Raises ValueError or TypeError for an
+    unknown mode and unfit calibration data; ChildProcessError when the converter ends its process, TimeoutError when it
+    takes too long, both naming model and mode; RuntimeError with the converter's own words when it fails.
+
+    >>> convert_apart(None, "int4")
+    Traceback (most recent call last):
+    ValueError: unknown mode 'int4'; the modes are: float32, float16, dynamic, int8, int8_float_io, int16x8
+    """
+    if mode not in MODES:
+        raise ValueError(f"unknown mode {mode!r}; the modes are: {', '.join(MODES)}")
+    if mode in CALIBRATED:
+        if calibration is None:
+            raise ValueError(f"mode {mode!r} needs calibration data: a few hundred real inputs, float32")
+        check_calibration(calibration, tuple(model.input_shape[1:]), labels, model.output_shape[-1], input_range)
+    samples = np.asarray(calibration) if mode in CALIBRATED else None
+    try:
+        return run_apart(unchecked, to_keras_bytes(model), mode, samples, timeout=timeout)
+    except (ChildProcessError, TimeoutError) as error:
+        first, *others = str(error).splitlines()
+        advice = "a recurrent layer with unroll=True and the same weights, or mode dynamic, gets around a crash"
+        if isinstance(error, TimeoutError):
+            advice = "give it a longer timeout, or fewer calibration samples"
+        raise type(error)("\n".join([f"{model.name!r} to {mode}: {first}; {advice}", *others])) from error

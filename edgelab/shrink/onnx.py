@@ -1,0 +1,251 @@
+"""From a Keras model to the bytes of an .onnx file, for the layers that the course's convolutional networks have.
+
+ONNX keeps images channels first; what has four axes is NCHW in the file, whatever comes in and goes out is NHWC.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import keras
+
+FIRST, LAST = (0, 3, 1, 2), (0, 2, 3, 1)  # the permutations to channels first, and back
+
+
+class OnnxGraph:
+    """The nodes and constants of an ONNX graph while it is put together.
+
+    >>> graph = OnnxGraph()
+    >>> graph.add("Gemm", "x", np.eye(2), name="y")
+    'y'
+    >>> len(graph.nodes), len(graph.constants)
+    (1, 1)
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+
+    def add(self, kind: str, *inputs: str | np.ndarray, name: str, **attributes: Any) -> str:
+        """Add a node whose output has this name; arrays among its inputs become float32 constants. Returns the name."""
+        from onnx import helper, numpy_helper
+
+        names = []
+        for i, value in enumerate(inputs):
+            if not isinstance(value, str):
+                constant = numpy_helper.from_array(np.ascontiguousarray(value, np.float32), f"{name}/{i}")
+                self.constants.append(constant)
+                value = constant.name
+            names.append(value)
+        self.nodes.append(helper.make_node(kind, names, [name], name=name, **attributes))
+        return name
+
+
+def to_onnx(model: keras.Model) -> bytes:
+    """Convert a Keras model to ONNX, float32, with the batch left open.
+
+    model: one input, one output, channels last, each layer used once and of a kind that is known here: convolutions
+    (depthwise and separable too), Dense, BatchNormalization, activations, pooling, Flatten, Dropout, Add. Input and
+    output have the model's shapes, images NHWC; the input is called "image". Returns the file's bytes.
+    Raises ValueError naming the layer that has no counterpart here, or the property that is not as said.
+    Source: the operators of ONNX, opset 17.
+
+    >>> import keras
+    >>> model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    >>> b"Gemm" in to_onnx(model)
+    True
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(f"{model.name!r} has {len(model.inputs)} inputs, {len(model.outputs)} outputs; expected one")
+    for tensor in (model.inputs[0], model.outputs[0]):
+        if None in tensor.shape[1:] or tensor.dtype != "float32":
+            raise ValueError(f"{model.name!r} has an end of {tensor.dtype} {tensor.shape}; only the batch may be open")
+    graph, (start, end) = OnnxGraph(), (model.inputs[0], model.outputs[0])
+    names = {id(start): graph.add("Transpose", "image", name="image/first", perm=FIRST) if start.ndim == 4 else "image"}
+    for node in _in_order(end):
+        layer, x = node.operation, node.input_tensors[0]
+        kind = type(layer).__name__
+        if kind not in WRITERS:
+            raise ValueError(f"layer {layer.name!r} is a {kind}; ONNX is written for: {', '.join(WRITERS)}")
+        if any(each.name == f"/{layer.name}" for each in graph.nodes):
+            raise ValueError(f"layer {layer.name!r}, a {kind}, is used twice in {model.name!r}; expected once")
+        if getattr(layer, "data_format", "channels_last") != "channels_last":
+            raise ValueError(f"layer {layer.name!r}, a {kind}, has its channels first; expected channels_last")
+        name = WRITERS[kind](graph, layer, x.shape, *(names[id(tensor)] for tensor in node.input_tensors))
+        activation = getattr(layer, "activation", None)
+        names[id(node.outputs[0])] = _activate(graph, layer, activation, name) if activation else name
+    image = end.ndim == 4
+    graph.add("Transpose" if image else "Identity", names[id(end)], name="logits", **({"perm": LAST} if image else {}))
+    ends = [
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", *tensor.shape[1:]])]
+        for name, tensor in (("image", start), ("logits", end))
+    ]
+    made = helper.make_graph(graph.nodes, model.name, *ends, initializer=graph.constants)
+    # The oldest version of the container for this opset: a runtime refuses one that is newer than itself.
+    file = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="edgelab")
+    onnx.checker.check_model(file)
+    return file.SerializeToString(deterministic=True)
+
+
+def _in_order(end: keras.KerasTensor) -> list[Any]:
+    """Return the calls of layers that lead to a tensor, each after those that it needs; inputs are none."""
+    found: dict[int, Any] = {}
+
+    def visit(tensor: keras.KerasTensor) -> None:
+        layer, number, _ = tensor._keras_history
+        node = layer._inbound_nodes[number]
+        if not node.is_input and id(node) not in found:
+            for before in node.input_tensors:
+                visit(before)
+            found[id(node)] = node
+
+    visit(end)
+    return list(found.values())
+
+
+def _values(weight: Any, size: int, default: float) -> np.ndarray:
+    """Return a weight's values, or so many defaults where the layer has none."""
+    return np.full(size, default, np.float32) if weight is None else np.asarray(weight)
+
+
+def _window(
+    layer: keras.Layer, shape: tuple, size: tuple[int, int], dilation: tuple[int, int] = (1, 1)
+) -> dict[str, Any]:
+    """Return the attributes of a window that moves over an image: strides, and padding in front and behind."""
+    pads = []
+    for n, k, s, d in zip(shape[1:3], size, layer.strides, dilation, strict=True):
+        # As Keras pads "same": the odd one behind.
+        total = max(0, (-(-n // s) - 1) * s + d * (k - 1) + 1 - n) if layer.padding == "same" else 0
+        pads.append((total // 2, total - total // 2))
+    return {
+        "kernel_shape": size,
+        "strides": layer.strides,
+        "pads": [pads[axis][end] for end in (0, 1) for axis in (0, 1)],
+    }
+
+
+def _convolution(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
+    """HWIO becomes OIHW."""
+    window = _window(layer, shape, layer.kernel_size, layer.dilation_rate)
+    kernel, bias = np.asarray(layer.kernel).transpose(3, 2, 0, 1), _values(layer.bias, layer.filters, 0)
+    return graph.add(
+        "Conv", x, kernel, bias, name=f"/{layer.name}", group=layer.groups, dilations=layer.dilation_rate, **window
+    )
+
+
+def _depthwise(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str, name: str | None = None) -> str:
+    """Height, width, channels, multiplier become channels × multiplier groups of one input each."""
+    window = _window(layer, shape, layer.kernel_size, layer.dilation_rate)
+    kernel = np.asarray(layer.depthwise_kernel if name else layer.kernel)
+    height, width, channels, multiplier = kernel.shape
+    kernel = kernel.transpose(2, 3, 0, 1).reshape(channels * multiplier, 1, height, width)
+    bias = _values(None if name else layer.bias, len(kernel), 0)
+    attributes = {"group": channels, "dilations": layer.dilation_rate, **window}
+    return graph.add("Conv", x, kernel, bias, name=name or f"/{layer.name}", **attributes)
+
+
+def _separable(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
+    """Write both halves; the bias belongs to the second."""
+    x = _depthwise(graph, layer, shape, x, name=f"/{layer.name}/depthwise")
+    kernel = np.asarray(layer.pointwise_kernel).transpose(3, 2, 0, 1)
+    return graph.add("Conv", x, kernel, _values(layer.bias, layer.filters, 0), name=f"/{layer.name}")
+
+
+def _dense(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
+    if len(shape) != 2:
+        raise ValueError(f"layer {layer.name!r}, a Dense, reads {shape}; expected (n, inputs): Flatten first")
+    return graph.add("Gemm", x, np.asarray(layer.kernel), _values(layer.bias, layer.units, 0), name=f"/{layer.name}")
+
+
+def _batch_norm(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
+    """Channels are the second axis in the file, the last one in Keras."""
+    rank = len(shape)
+    if rank not in (2, 4) or layer.axis not in (-1, rank - 1):
+        raise ValueError(
+            f"layer {layer.name!r}, a BatchNormalization, has axis {layer.axis}; expected the channels, -1"
+        )
+    size = layer.moving_mean.shape[0]
+    scales = _values(layer.gamma, size, 1), _values(layer.beta, size, 0)
+    averages = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
+    return graph.add("BatchNormalization", x, *scales, *averages, name=f"/{layer.name}", epsilon=layer.epsilon)
+
+
+def _pool(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
+    """Padding counts neither as a maximum nor in an average, in Keras and in ONNX."""
+    kind = "MaxPool" if type(layer).__name__ == "MaxPooling2D" else "AveragePool"
+    return graph.add(kind, x, name=f"/{layer.name}", **_window(layer, shape, layer.pool_size))
+
+
+def _global_pool(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
+    if layer.keepdims:
+        return graph.add("GlobalAveragePool", x, name=f"/{layer.name}")
+    return graph.add("Flatten", graph.add("GlobalAveragePool", x, name=f"/{layer.name}/mean"), name=f"/{layer.name}")
+
+
+def _flatten(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
+    """The weights behind it count on channels that vary fastest, so an image goes back to NHWC first."""
+    if len(shape) == 4:
+        x = graph.add("Transpose", x, name=f"/{layer.name}/last", perm=LAST)
+    return graph.add("Flatten", x, name=f"/{layer.name}")
+
+
+def _relu(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
+    if layer.negative_slope or layer.threshold or layer.max_value not in (None, 6):
+        raise ValueError(
+            f"layer {layer.name!r}, a ReLU, has a slope, threshold or limit of its own; expected ReLU or ReLU6"
+        )
+    return _bounded(graph, x, f"/{layer.name}", layer.max_value)
+
+
+def _bounded(graph: OnnxGraph, x: str, name: str, most: float | None) -> str:
+    """Apply ReLU, cut off at `most` where it is given."""
+    if most is None:
+        return graph.add("Relu", x, name=name)
+    return graph.add("Clip", x, np.array(0.0), np.array(most), name=name)
+
+
+def _activate(graph: OnnxGraph, layer: keras.Layer, activation: Any, x: str) -> str:
+    """Write the activation that a layer has built in."""
+    called, name = getattr(activation, "__name__", str(activation)), f"/{layer.name}/activation"
+    if called == "linear":
+        return x
+    if called in ("relu", "relu6"):
+        return _bounded(graph, x, name, 6.0 if called == "relu6" else None)
+    if called not in ("sigmoid", "tanh", "softmax"):
+        raise ValueError(
+            f"layer {layer.name!r} has the activation {called}; expected relu, relu6, sigmoid, tanh, softmax"
+        )
+    axis = {"axis": 1} if called == "softmax" else {}  # of the channels, in the file
+    return graph.add(called.capitalize(), x, name=name, **axis)
+
+
+def _same(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
+    """Nothing is left of it after training."""
+    return x
+
+
+def _add(graph: OnnxGraph, layer: keras.Layer, shape: tuple, *inputs: str) -> str:
+    return graph.add("Sum", *inputs, name=f"/{layer.name}")
+
+
+WRITERS = {
+    "Conv2D": _convolution,
+    "DepthwiseConv2D": _depthwise,
+    "SeparableConv2D": _separable,
+    "Dense": _dense,
+    "BatchNormalization": _batch_norm,
+    "ReLU": _relu,
+    "Activation": _same,  # _activate writes it
+    "MaxPooling2D": _pool,
+    "AveragePooling2D": _pool,
+    "GlobalAveragePooling2D": _global_pool,
+    "Flatten": _flatten,
+    "Dropout": _same,
+    "Add": _add,
+}

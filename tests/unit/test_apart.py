@@ -1,0 +1,184 @@
+"""A process of its own: results come back, and what dies there is named and kills nothing here."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from edgelab.artifacts import shipped
+from edgelab.data import load_mnist, to_input
+from edgelab.shrink import apart
+from edgelab.shrink.apart import convert_apart, run_apart, unchecked
+from edgelab.shrink.convert import MODES, quiet, to_tflite
+from edgelab.shrink.tflite import read
+from edgelab.train.models import gru64
+
+
+def doubled(x: np.ndarray) -> np.ndarray:
+    return 2 * x
+
+
+def die(code):
+    import os
+    import signal
+
+    print("the last words", flush=True, file=__import__("sys").stderr)
+    os._exit(code) if code >= 0 else os.kill(os.getpid(), getattr(signal, "SIGKILL" if code == -9 else "SIGSEGV"))
+
+
+def sleep():
+    import time
+
+    time.sleep(60)
+
+
+def divide(x):
+    return x / 0
+
+
+def process():
+    import os
+
+    return os.getpid(), "PYTHONDONTWRITEBYTECODE" in os.environ
+
+
+def test_a_result_comes_back():
+    """np is there, as it is in every file of the course."""
+    np.testing.assert_array_equal(run_apart(doubled, np.arange(3)), [0, 2, 4])
+
+
+def test_it_is_another_process_that_may_keep_bytecode(monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    number, refused = run_apart(process)
+    assert number != os.getpid()
+    assert not refused
+
+
+def test_a_function_within_a_function_can_be_sent():
+    def inner(x):
+        return x + 1
+
+    assert run_apart(inner, 1) == 2
+
+
+@pytest.mark.parametrize(
+    "code, says",
+    [(-11, "signal 11, SIGSEGV"), (-9, "signal 9, SIGKILL, mostly for want of memory")],
+)
+def test_a_crash_is_named(code, says):
+    with pytest.raises(ChildProcessError, match=f"the process that ran die died: {says}\n.*\nthe last words"):
+        run_apart(die, code)
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_an_exit_without_a_result_is_no_result(code):
+    with pytest.raises(ChildProcessError, match=f"exit code {code}"):
+        run_apart(die, code)
+
+
+def test_time_has_an_end():
+    with pytest.raises(TimeoutError, match="sleep was stopped: it took more than 0.5 s"):
+        run_apart(sleep, timeout=0.5)
+
+
+def test_an_exception_is_told_in_its_words():
+    with pytest.raises(RuntimeError, match="divide, run in its own process: ZeroDivisionError: division by zero"):
+        run_apart(divide, 1)
+
+
+def test_what_needs_more_than_itself_is_told():
+    with pytest.raises(RuntimeError, match="NameError: name 'shipped' is not defined"):
+        run_apart(needs_more)
+
+
+def needs_more():
+    return shipped("small_cnn")
+
+
+@pytest.mark.parametrize("function", [len, eval("lambda: 1")])
+def test_a_function_without_source_is_refused(function):
+    with pytest.raises(ValueError, match="source of .* can't be found"):
+        run_apart(function)
+
+
+def test_it_works_from_a_script(tmp_path):
+    """Its own process must not run the script a second time, as multiprocessing's would without a guard."""
+    path = tmp_path / "script.py"
+    path.write_text(
+        "from edgelab.shrink.apart import run_apart\n\n\ndef one():\n    return 1\n\n\nprint('once', run_apart(one))\n"
+    )
+    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "once 1\n"
+
+
+def test_unknown_mode_and_missing_or_unfit_calibration_need_no_process(monkeypatch):
+    monkeypatch.setattr(apart, "run_apart", lambda *_: pytest.fail("started a process"))
+    model = gru64()
+    with pytest.raises(ValueError, match="unknown mode 'int4'; the modes are: float32, float16"):
+        convert_apart(model, "int4")
+    with pytest.raises(ValueError, match="'int8' needs calibration data"):
+        convert_apart(model, "int8")
+    with pytest.raises(ValueError, match="constant"):
+        convert_apart(model, "int8", np.zeros((100, 28, 28, 1), np.float32))
+
+
+def test_death_and_delay_name_the_model_and_the_mode(monkeypatch):
+    def dies(*arguments, timeout):
+        raise ChildProcessError("the process that ran unchecked died: signal 11, SIGSEGV\nIt printed last:\nwords")
+
+    def lasts(*arguments, timeout):
+        raise TimeoutError(f"unchecked was stopped: it took more than {timeout:g} s")
+
+    monkeypatch.setattr(apart, "run_apart", dies)
+    with pytest.raises(ChildProcessError, match=r"'gru64' to dynamic: .*SIGSEGV; .*unroll=True.*\nIt printed last:"):
+        convert_apart(gru64(), "dynamic")
+    monkeypatch.setattr(apart, "run_apart", lasts)
+    with pytest.raises(TimeoutError, match=r"'gru64' to float32: .* more than 7 s; .*longer timeout"):
+        convert_apart(gru64(), "float32", timeout=7)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return to_input(load_mnist().x_train[:100])
+
+
+# One mode with calibration is enough to see a drift at once.
+@pytest.mark.parametrize("mode", [m if m == "int8" else pytest.param(m, marks=pytest.mark.slow) for m in MODES])
+def test_unchecked_makes_what_to_tflite_makes(mode, digits):
+    """Two ways to one file: what they store must not part. Names may differ, by how often Keras was called before."""
+    import keras
+
+    path = shipped("tiny")
+    with quiet():
+        found = read(unchecked(path.read_bytes(), mode, digits if "int" in mode else None))
+    expected = read(to_tflite(keras.models.load_model(path), mode, digits))
+    assert [o.kind for o in found.operators] == [o.kind for o in expected.operators]
+    assert [t.dtype for t in found.tensors] == [t.dtype for t in expected.tensors]
+    for here, there in zip(found.tensors, expected.tensors, strict=True):
+        np.testing.assert_array_equal(here.scale, there.scale)
+        np.testing.assert_array_equal(here.data, there.data)
+
+
+@pytest.mark.slow
+def test_the_converter_dies_apart_and_this_process_lives(digits):
+    """The reason for it all; should a converter learn it one day, this says so."""
+    with pytest.raises(ChildProcessError, match="'gru64' to int8: the process that ran unchecked died"):
+        convert_apart(gru64(), "int8", digits)
+
+
+@pytest.mark.slow
+def test_unrolled_it_converts_apart(digits):
+    model = gru64(unroll=True)
+    file = convert_apart(model, "int8", digits)
+    kinds = [o.kind for o in read(file).operators]
+    assert kinds.count("FULLY_CONNECTED") == 56
+    assert "WHILE" not in kinds
+
+
+@pytest.mark.slow
+def test_a_file_that_does_not_load_there_is_told():
+    """Keras' own words change, so only that they come."""
+    with pytest.raises(RuntimeError, match=r"unchecked, run in its own process: \w+Error: .+"):
+        run_apart(unchecked, b"no file of Keras")

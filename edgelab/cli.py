@@ -115,9 +115,9 @@ def _lab(_: argparse.Namespace, others: list[str]) -> int:
 
 
 def _test(_: argparse.Namespace, others: list[str]) -> int:
-    """Run tests, then the notebooks: two calls, so that what the former import stays out of the latter's kernels."""
+    """Run tests, two files at a time, then the notebooks, one after another for the sake of their budgets."""
     notebooks = ["--nbval", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}"]
-    calls = [["tests/unit", "tests/exercises"], [*notebooks, "notebooks"]]
+    calls = [["-n2", "--dist=loadfile", "tests/unit", "tests/exercises"], [*notebooks, "notebooks"]]
     if any((root() / other.partition("::")[0]).exists() for other in others if not other.startswith("-")):
         calls = [notebooks]  # the arguments name the tests
     codes = [_python("-m", "pytest", *call, *others, without=("EDGELAB_ARTIFACTS",)) for call in calls]

@@ -1,5 +1,7 @@
 """From a Keras model to the bytes of an .onnx file, for the layers that the course's convolutional networks have.
 
+Keras exports to ONNX too, by tracing TensorFlow's graph, with one more package, tf2onnx, which asks for a maintainer
+and is tested with TensorFlow up to 2.15. Here each layer is written as what it is, so that one can read how.
 ONNX keeps images channels first; what has four axes is NCHW in the file, whatever comes in and goes out is NHWC.
 """
 
@@ -72,7 +74,10 @@ def to_onnx(model: keras.Model) -> bytes:
         layer, x = node.operation, node.input_tensors[0]
         kind = type(layer).__name__
         if kind not in WRITERS:
-            raise ValueError(f"layer {layer.name!r} is a {kind}; ONNX is written for: {', '.join(WRITERS)}")
+            raise ValueError(
+                f"layer {layer.name!r} is a {kind}; ONNX is written here for: {', '.join(WRITERS)}. For others there "
+                "is Keras' own model.export(path, format='onnx'), which needs the package tf2onnx"
+            )
         if any(each.name == f"/{layer.name}" for each in graph.nodes):
             raise ValueError(f"layer {layer.name!r}, a {kind}, is used twice in {model.name!r}; expected once")
         if getattr(layer, "data_format", "channels_last") != "channels_last":

@@ -57,7 +57,7 @@ def layer_errors(exact: bytes, quantized: bytes, x: np.ndarray) -> list[LayerErr
     dozen images. Returns one row a layer in the order in which they run; quantizing and dequantizing between layers
     have none. Layers are matched by their order, or by name where one file has more of them. Both run on LiteRT's
     kernels without delegates. Raises ValueError where the networks differ, naming the first layer without a partner.
-    Source: Nagel et al. 2021, section 3.6 (debugging).
+    Source: Nagel et al. 2021, section 3 (debugging).
 
     >>> layer_errors(b"1234TFL2", b"1234TFL2", np.zeros((2, 4), np.float32))  # doctest: +ELLIPSIS
     Traceback (most recent call last):

@@ -25,7 +25,7 @@ def fake_quantize(x: tf.Tensor, low: tf.Tensor, high: tf.Tensor, bits: int = 8, 
     x: float32. low <= 0 <= high: scalars, or (channels,) along the last axis of x; moved by less than half a step so
     that 0 is among the values. narrow: one value less, so that a symmetric range has a symmetric grid. The gradient is
     the straight-through estimator's: rounding counts as the identity, so dx = dy inside the range and 0 outside.
-    Returns x's shape. Source: Jacob et al. 2018, section 3, eq. 12; Bengio et al. 2013, section 3 (straight through).
+    Returns x's shape. Source: Jacob et al. 2018, section 3, eq. 12; Bengio et al. 2013 (straight through).
 
     >>> fake_quantize(np.float32([-1.0, 0.1, 0.4, 9.0]), 0.0, 1.5, bits=2).numpy().tolist()
     [0.0, 0.0, 0.5, 1.5]

@@ -29,7 +29,8 @@ def step_with_mask(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take one step of gradient descent with momentum, after which pruned weights are 0. Return w and velocity.
 
-    mask: bool, True where a weight stays. The velocity is that of gradient descent without a mask.
+    mask: bool, True where a weight stays. It masks w alone: the velocity returned is momentum × velocity −
+    learning_rate × dw, pruned weights included.
     """
     velocity = momentum * velocity - learning_rate * dw
     w = (w + velocity) * mask
@@ -189,6 +190,7 @@ def entries_with_fillers(mask: np.ndarray, bits: int) -> int:
 def alpha_in_effect(alpha: float, temperature: float) -> float:
     """Return the alpha that someone in effect trains with who forgot the factor T² before the teacher's part.
 
-    The loss without it is a multiple of the loss with it, for another alpha: for that one. temperature: T.
+    Without it the loss is alpha H(p, q) + (1 − alpha) H(label, q). That is some constant times β T² H(p, q) +
+    (1 − β) H(label, q): return β. temperature: T.
     """
     return alpha / (alpha + (1 - alpha) * temperature**2)

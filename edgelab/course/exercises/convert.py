@@ -104,9 +104,9 @@ def calibration_samples(images: np.ndarray, count: int) -> list[list[np.ndarray]
     ],
 )
 def certain_share(logits: np.ndarray, step: float) -> float:
-    """Return the share of images whose answer cannot change when the logits are rounded to multiples of step.
+    """Return the share of images whose answer is sure to stay when each logit may be off by half a step, either way.
 
-    logits: (n, classes).
+    logits: (n, classes). Judge by the margin; one of exactly a step is not sure.
     """
     ranked = np.sort(logits, axis=1)
     return float((ranked[:, -1] - ranked[:, -2] > step).mean())

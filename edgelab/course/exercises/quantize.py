@@ -198,5 +198,8 @@ def _clipped(rng: np.random.Generator, shape: tuple[int, ...], low: float, high:
     ],
 )
 def straight_through(dy: np.ndarray, x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Return dx for a rounding of x to some numbers from low to high, straight through. dy, x: floats of one shape."""
+    """Return dx, the straight-through gradient by x, from dy, that by x as rounded and clipped to low … high.
+
+    dy, x: floats of one shape. The ends count as inside.
+    """
     return dy * ((x >= low) & (x <= high))

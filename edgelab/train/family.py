@@ -149,5 +149,5 @@ FAMILY = {
     "light3k": Recipe("c8s2 s16 s20 s24 s24", 24),
     "small": Recipe("c12s2 s20 s32 s40 s40 s40", 24),
     "light16k": Recipe("c16s2 s32 s48 s56 s64 s64", 12),
-    "best": Recipe("c24s2 s48 s64 s80 s96 s96", 16),
+    "best": Recipe("c24s2 s56 s72 s88 s104 s112", 16),
 }

@@ -73,7 +73,7 @@ COUNTS = {
     "gru64": 3 * (28 * 64 + 64 * 64 + 64 + 64) + (64 * 10 + 10),  # two biases a gate, as Keras' default has them
     "tiny": conv(3, 1, 5) + chain(5, 5, 7, 8, 8) + (8 * 10 + 10),
     "small": conv(3, 1, 12) + chain(12, 20, 32, 40, 40, 40) + (40 * 10 + 10),
-    "best": conv(3, 1, 24) + chain(24, 48, 64, 80, 96, 96) + (96 * 10 + 10),
+    "best": conv(3, 1, 24) + chain(24, 56, 72, 88, 104, 112) + (112 * 10 + 10),
     "mobilenet_v1_small": conv(5, 1, 8)
     + separable(8, 16)
     + separable(16, 32)

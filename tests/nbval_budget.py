@@ -22,8 +22,9 @@ from edgelab.course.execute import peak_mb
 
 # A shared machine is easily half as fast as the one that a budget was measured on.
 TIME_FACTOR = 2
-# A process's memory includes pages of libraries, as many as the kernel maps around each that is touched: TensorFlow's
-# are 350 MB where the budgets were set, 440 MB by a Linux of 2025 on ext4. It drops them when memory is short.
+# A process's memory includes pages of mapped libraries, which the kernel drops when memory is short. How many it counts
+# differs: importing TensorFlow read 616 MB where the budgets were set and 711 MB on another machine, of which 445 MB
+# are mapped. Reckoning that the rest is the same on both, 350 MB were mapped on the first.
 LIBRARIES_MB = 350
 
 STARTED = pytest.StashKey[float]()

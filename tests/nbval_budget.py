@@ -22,10 +22,6 @@ from edgelab.course.execute import peak_mb
 
 # A shared machine is easily half as fast as the one that a budget was measured on.
 TIME_FACTOR = 2
-# A process's memory includes pages of mapped libraries, which the kernel drops when memory is short. How many it counts
-# differs: importing TensorFlow read 616 MB where the budgets were set and 711 MB on another machine, of which 445 MB
-# are mapped. Reckoning that the rest is the same on both, 350 MB were mapped on the first.
-LIBRARIES_MB = 350
 
 STARTED = pytest.StashKey[float]()
 FOLDER = pytest.StashKey[tempfile.TemporaryDirectory]()
@@ -56,17 +52,6 @@ def complaints(budget: Mapping, seconds: float, peak: float, left: list[str]) ->
     return found
 
 
-def libraries_excess_mb(pid: int) -> float:
-    """Return by how much a process's mapped files are more than LIBRARIES_MB; 0 where the system doesn't tell.
-
-    >>> 0 <= libraries_excess_mb(os.getpid()) < 5000
-    True
-    """
-    import psutil
-
-    return max(0.0, getattr(psutil.Process(pid).memory_info(), "shared", 0) / 1e6 - LIBRARIES_MB)
-
-
 class BudgetItem(pytest.Item):
     """The test after a notebook's last cell, while its kernel still runs.
 
@@ -78,8 +63,7 @@ class BudgetItem(pytest.Item):
         """Measure the kernel and fail with every complaint."""
         notebook = self.parent
         seconds = time.monotonic() - notebook.stash[STARTED]
-        pid = notebook.kernel.km.provisioner.pid
-        peak = peak_mb(pid) - libraries_excess_mb(pid)
+        peak = peak_mb(notebook.kernel.km.provisioner.pid)
         left = sorted(os.listdir(notebook.stash[FOLDER].name))
         budget = notebook.nb.metadata.get("edgelab", {}).get("budget")
         found = complaints(budget, seconds, peak, left)

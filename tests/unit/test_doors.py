@@ -206,6 +206,18 @@ def test_post_build_installs_edgelab(clone, tmp_path):
     command = "import edgelab; print(edgelab.__file__)"
     where = run(str(programs / "python"), "-I", "-c", command, cwd=tmp_path).stdout.strip()
     assert Path(where) == clone / "edgelab" / "__init__.py", "editable, so that data/ is found beside the package"
+    assert (tmp_path / "env" / "etc" / "ipython" / "ipython_kernel_config.json").is_file()
+
+
+def test_libraries_greetings_stay_out_of_notebooks():
+    """make setup gives the kernel its settings: descriptor 2 is the terminal's, Python's stderr the notebook's."""
+    from nbclient import NotebookClient
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    writes = 'import os, sys; written = os.write(2, b"I0000 oneDNN is on\\n"); print("a warning", file=sys.stderr)'
+    notebook = new_notebook(cells=[new_code_cell(writes)])
+    NotebookClient(notebook, kernel_name="python3", timeout=60).execute()
+    assert "".join(output.text for output in notebook.cells[0].outputs) == "a warning\n"
 
 
 @pytest.mark.slow

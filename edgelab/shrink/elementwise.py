@@ -6,9 +6,13 @@ runtime does which.
 
 from __future__ import annotations
 
+import math
+import re
+from itertools import groupby
+
 import numpy as np
 
-from edgelab.shrink.rounding import quantize_multiplier, rescale
+from edgelab.shrink.rounding import high_product, quantize_multiplier, rescale
 
 
 def mean_double(x: np.ndarray, x_scale: float, x_zero_point: int, y_scale: float) -> np.ndarray:
@@ -69,7 +73,8 @@ def add_double(
     """Add two int8 tensors in steps of the output, as TensorFlow Lite does: both on a common scale with 20 more bits.
 
     a, b: int8 that broadcast. scales: of a, b and the output. zero_points: of a and b. first: the rounding of the two
-    inputs; the optimised kernels take "single". Returns int64, the output's zero point not yet added.
+    inputs; the optimised kernels take "single", or "floor": the high product with its last bits cut off. Returns int64,
+    the output's zero point not yet added.
 
     >>> add_double(np.array([3], np.int8), np.array([4], np.int8), (0.5, 1.0, 0.25), (0, 0)).tolist()
     [22]
@@ -79,7 +84,11 @@ def add_double(
     total = np.int64(0)
     for q, scale, zero_point in ((a, scale_a, zero_points[0]), (b, scale_b, zero_points[1])):
         raised = (q.astype(np.int32) - np.int32(zero_point)) << 20
-        total = total + rescale(raised, *quantize_multiplier(scale / common), first)
+        mantissa, shift = quantize_multiplier(scale / common)
+        if first == "floor":  # the ratio is at most 1/2, so the shift is to the right
+            total = total + (high_product(raised, mantissa, shift) >> -shift)
+        else:
+            total = total + rescale(raised, mantissa, shift, first)
     return rescale(total, *quantize_multiplier(common / (2.0**20 * scale_y)), "double")
 
 
@@ -88,16 +97,37 @@ def add_builtin(
 ) -> np.ndarray:
     """Add two int8 tensors in steps of the output, as LiteRT's optimised kernels do: `add_double`, in vectors.
 
-    a, b: int8 (n, …). Vectors of 16 values, counted over the whole image or, where one input broadcasts, over its last
-    axis, round the inputs by "single"; what is left over goes through the reference's code. Returns int64.
+    a, b: int8 that broadcast, one of them (n, …) of as many axes as the result. Equal last axes are a row, which goes
+    through in vectors of 16 values whose inputs round by "single". Where the last axis of one input is 1, a single
+    value meets a row of the other: vectors of 8, and "floor". What is left over of a row goes through the reference's
+    code, and so does all where the inputs broadcast by turns more often than the kernel has loops. Returns int64.
+    Source: TensorFlow Lite's process_broadcast_shapes.h, and BinaryBroadcastFiveFold in its optimized_ops.h.
 
     >>> add_builtin(np.array([[3]], np.int8), np.array([[4]], np.int8), (0.5, 1.0, 0.25), (0, 0)).tolist()
     [[22]]
     """
-    exact, quick = (add_double(a, b, scales, zero_points, first) for first in ("double", "single"))
-    row = exact[0].size if a.shape[1:] == b.shape[1:] else exact.shape[-1]
-    left_over = np.arange(exact[0].size) % row >= row // 16 * 16
-    return np.where(left_over.reshape(1, *exact.shape[1:]), exact, quick)
+    exact = add_double(a, b, scales, zero_points)
+    # Stretches of axes, the last first, along which both have values ("="), or a alone, or b.
+    sizes = zip(*(_image_shape(x, exact.ndim)[::-1] for x in (a, b)), strict=True)
+    named = [("=" if m == n else "a" if n == 1 else "b", max(m, n)) for m, n in sizes if max(m, n) > 1]
+    runs = [(who, math.prod(n for _, n in run)) for who, run in groupby(named, key=lambda each: each[0])]
+    if not re.fullmatch("=?(a=?)?(b=?)?|=?(b=?)?(a=?)?", "".join(who for who, _ in runs)):
+        return exact
+    who, row = runs[0] if runs else ("=", 1)
+    lanes, first = (16, "single") if who == "=" else (8, "floor")
+    return np.where(_left_over(exact.shape, lanes, row), exact, add_double(a, b, scales, zero_points, first))
+
+
+def _image_shape(x: np.ndarray, axes: int) -> tuple[int, ...]:
+    """Return the shape of one image among so many axes; a constant may have fewer."""
+    return ((1,) * (axes - x.ndim) + x.shape)[1:]
+
+
+def _left_over(shape: tuple[int, ...], lanes: int, row: int = 0) -> np.ndarray:
+    """Return which values of each image don't fill a vector of so many, counted along rows or over the whole image."""
+    size = math.prod(shape[1:])
+    row = row or size
+    return (np.arange(size) % row >= row // lanes * lanes).reshape(1, *shape[1:])
 
 
 def add_shift(
@@ -133,19 +163,33 @@ def convert_8bit(q: np.ndarray, x_scale: float, x_zero_point: int, y_scale: floa
 def quantize_input(x: np.ndarray, scale: float, zero_point: int, rule: str) -> np.ndarray:
     """Quantize float32 to int8 as the QUANTIZE operator does, which is not quite `quantize`.
 
-    x: float32. rule: "away" divides by the scale and sends halves away from zero (the reference kernels); "inverse"
-    multiplies by the rounded 1 / scale and sends halves to even. Returns int8 of the shape of x.
+    x: float32 (n, …). rule: "away" divides by the scale and sends halves away from zero; "inverse" multiplies by the
+    rounded 1 / scale and sends halves to even; "inverse8" does so in vectors of 8 values counted over the whole image,
+    and what is left over it divides in float64, halves away from zero. Returns int8 of the shape of x.
+    Raises ValueError for NaN, and for what is more than 2^31 steps: there some kernels wrap around to the other end.
 
-    >>> x = np.float32([0.25, 0.75, -0.25])
+    >>> x = np.float32([[0.25, 0.75, -0.25]])
     >>> quantize_input(x, 0.5, 0, "away").tolist(), quantize_input(x, 0.5, 0, "inverse").tolist()
-    ([1, 2, -1], [0, 2, 0])
+    ([[1, 2, -1]], [[0, 2, 0]])
     """
-    if rule == "inverse":
-        q = np.rint(x * (np.float32(1) / np.float32(scale)))
+    scale = np.float32(scale)
+    steps = x / np.float64(scale)
+    # With a zero point of int8 on top, the last that 32 bits hold.
+    wrong = ~(np.abs(steps) <= 2**31 - 128)
+    if wrong.any():
+        raise ValueError(f"x holds {x[wrong][0]}, and a step is {scale}; expected numbers of less than 2^31 steps")
+    if rule == "away":
+        q = _half_away(x / scale)
     else:
-        q = x / np.float32(scale)
-        q = np.trunc(q.astype(np.float64) + np.copysign(0.5, q))
+        q = np.rint(x * (np.float32(1) / scale))
+        if rule == "inverse8":
+            q = np.where(_left_over(x.shape, 8), _half_away(steps), q)
     return np.clip(q + zero_point, -128, 127).astype(np.int8)
+
+
+def _half_away(x: np.ndarray) -> np.ndarray:
+    """Return x rounded, halves away from zero; in float64, as 0.5 more may be a rounding of its own in float32."""
+    return np.trunc(x.astype(np.float64) + np.copysign(0.5, x))
 
 
 def dequantize_output(q: np.ndarray, scale: float, zero_point: int, rule: str) -> np.ndarray:
@@ -161,5 +205,4 @@ def dequantize_output(q: np.ndarray, scale: float, zero_point: int, rule: str) -
     exact = scale * (q.astype(np.int32) - np.int32(zero_point)).astype(np.float32)
     if rule == "exact":
         return exact
-    apart, size = q.astype(np.float32) * scale - np.float32(zero_point) * scale, exact[0].size
-    return np.where((np.arange(size) < size // 8 * 8).reshape(exact[0].shape), apart, exact)
+    return np.where(_left_over(q.shape, 8), exact, q.astype(np.float32) * scale - np.float32(zero_point) * scale)

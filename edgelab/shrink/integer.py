@@ -20,7 +20,9 @@ class IntegerModel:
 
     tflite: its bytes, its path, or what `edgelab.shrink.tflite.read` returned. runtime: "reference" (LiteRT's plain
     kernels), "builtin" (its optimised ones), "xnnpack" (its default) or "micro" (TensorFlow Lite Micro).
-    The model takes one image and gives one tensor; both ends int8, or float32 around an int8 network.
+    The model takes one image and gives one tensor; both ends int8, or float32 around an int8 network. A batch that the
+    file leaves open is a batch of 1: each image gives what the runtime gives for it alone. A runtime resized to more
+    counts the vectors of "builtin" over all images together, and may round some values otherwise.
     Raises FileNotFoundError, and ValueError for a damaged file, an unknown runtime, a float model, a size left open,
     and an operator that isn't supported, named with its number in the graph and the tensor that it makes.
     Source: Jacob et al. 2018, section 2; where runtimes differ, see `edgelab.shrink.rules`.
@@ -50,7 +52,8 @@ class IntegerModel:
 
         x: int8 (n, height, width, channels), as the input tensor's scale and zero point have it (`quantize`); float32
         where the model's input is. Returns int8, or float32 where its output is, (n, …). Big batches go through in
-        chunks, so memory stays small. Raises TypeError for another type and ValueError for another shape.
+        chunks, so memory stays small. Raises TypeError for another type, and ValueError for another shape, NaN, and
+        floats of more than 2^31 steps of the scale.
         """
         x = self._checked(x)
         parts = [self._through(x[i : i + CHUNK])[self.graph.outputs[0]] for i in range(0, len(x), CHUNK)]
@@ -83,7 +86,7 @@ class IntegerModel:
                 )
             try:
                 values[made] = step(*(values[i] for i in reads))
-            except (ValueError, IndexError) as error:
+            except (ValueError, IndexError, TypeError) as error:
                 raise ValueError(f"{where} doesn't fit what it reads ({error}). Convert the model again") from error
             if values[made].shape != graph.tensors[made].shape:
                 found = f"{values[made].shape}, and the file says {graph.tensors[made].shape}"
@@ -130,7 +133,14 @@ def prepare(graph: Graph, number: int, runtime: str) -> tuple[tuple[int, ...], i
         raise ValueError(f"{where} isn't supported; these are: {', '.join(STEPS)}")
     inputs = tuple(None if i == -1 else graph.tensors[i] for i in operator.inputs)
     place = Place(where, operator, inputs, y, runtime)
+    if operator.kind == "DEQUANTIZE" and inputs[0] is not None and inputs[0].data is not None:
+        raise ValueError(
+            f"{where} turns weights stored in {inputs[0].dtype} into floats: a float model, expected an int8 one. "
+            'Convert the Keras model with edgelab.shrink.convert.to_tflite(model, "int8", calibration)'
+        )
     reads = tuple(i for i in operator.inputs if i != -1 and graph.tensors[i].data is None)
+    if not reads:
+        raise ValueError(f"{where} reads constants alone; expected a tensor that depends on the image")
     for tensor in (*(graph.tensors[i] for i in reads), y):
         _check(place, tensor)
     try:

@@ -29,7 +29,7 @@ RULES = {
         "SOFTMAX": "table",
         "LOGISTIC": "table",
         "QUANTIZE": "builtin16",
-        "QUANTIZE float32": "inverse",
+        "QUANTIZE float32": "inverse8",
         "DEQUANTIZE": "vectors",
     },
     # XNNPACK, which LiteRT uses unless told otherwise. What it doesn't take, the optimised kernels run.

@@ -109,10 +109,8 @@ def _products(p: Place) -> Step:
     if p.kind == "FULLY_CONNECTED":
         shape = p.y.shape[1:]
         return lambda x: rescaled(dense_sums(x.reshape(-1, w.shape[1]), w, b, x_zero_point)).reshape(len(x), *shape)
-    stride, dilation = (
-        (options["strideH"], options["strideW"]),
-        (options["dilationHFactor"], options["dilationWFactor"]),
-    )
+    stride = options["strideH"], options["strideW"]
+    dilation = options["dilationHFactor"], options["dilationWFactor"]
     sums = depthwise_sums if p.kind == "DEPTHWISE_CONV_2D" else conv2d_sums
     padding = _padding(p)
     return lambda x: rescaled(sums(x, w, b, x_zero_point, stride, padding, dilation))
@@ -161,11 +159,7 @@ def _add(p: Place) -> Step:
     add = {"double": add_double, "builtin": add_builtin, "shift": add_shift}[rule]
     low, high = activation_range(p.operator.options["fusedActivationFunction"], scale_y, zero_y, rule == "shift")
     scales, zero_points = (scale_a, scale_b, scale_y), (zero_a, zero_b)
-
-    def run(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.clip(add(a, b, scales, zero_points) + zero_y, low, high).astype(np.int8)
-
-    return _with_constants(p, run)
+    return _with_constants(p, lambda a, b: np.clip(add(a, b, scales, zero_points) + zero_y, low, high).astype(np.int8))
 
 
 def _mul(p: Place) -> Step:
@@ -193,10 +187,14 @@ def _with_constants(p: Place, run: Step) -> Step:
     for tensor in p.inputs:
         if tensor.dtype != "int8":
             raise ValueError(f"{p.where} has {tensor.name!r} in {tensor.dtype}; expected int8")
-    a, b = p.inputs[0].data, p.inputs[1].data
-    if b is not None:
-        return lambda a: run(a, b)
-    return run if a is None else lambda b: run(a, b)
+    constants, axes = [tensor.data for tensor in p.inputs], len(p.y.shape)
+
+    def step(*computed: np.ndarray) -> np.ndarray:
+        # Shapes broadcast from their last axes; of two ranks, one would have its batch beside the other's rows.
+        aligned = (x.reshape(len(x), *[1] * (axes - x.ndim), *x.shape[1:]) for x in computed)
+        return run(*(next(aligned) if c is None else c for c in constants))
+
+    return step
 
 
 def _rescale(p: Place) -> Step:

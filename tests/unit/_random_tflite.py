@@ -8,29 +8,66 @@ from hypothesis import strategies as st
 
 SAME, VALID = 0, 1
 NONE, RELU, RELU_N1_TO_1, RELU6 = range(4)
-# What needs rows and columns; the others run on a vector, too.
-IMAGES = ("conv", "grouped", "depthwise", "pool", "mean", "pad", "shuffle", "concatenate")
-VECTORS = ("dense", "add", "mul", "relu", "requantize", "softmax", "logistic")
+# The layers, each a method, with the operators that it is made of. First those that need rows and columns.
+IMAGES = {
+    "conv": {"CONV_2D"},
+    "grouped": {"CONV_2D"},
+    "depthwise": {"DEPTHWISE_CONV_2D"},
+    "average_pool": {"AVERAGE_POOL_2D"},
+    "max_pool": {"MAX_POOL_2D"},
+    "mean": {"MEAN"},
+    "pad": {"PAD"},
+    "shuffle": {"RESHAPE", "TRANSPOSE"},
+    "concatenate": {"CONCATENATION"},
+}
+# The others run on a vector, too.
+VECTORS = {
+    "dense": {"FULLY_CONNECTED"},
+    "add": {"ADD"},
+    "mul": {"MUL"},
+    "relu": {"RELU"},
+    "relu6": {"RELU6"},
+    "relu_n1_to_1": {"RELU_N1_TO_1"},
+    "requantize": {"QUANTIZE"},
+    "view": {"EXPAND_DIMS", "SQUEEZE"},
+    "softmax": {"SOFTMAX"},
+    "logistic": {"LOGISTIC"},
+}
+# From float32 in front and to float32 at the end.
+ENDS = ("QUANTIZE", "DEQUANTIZE")
 
 
 class Network:
     """A chain of layers in the making: each method adds one that reads what the one before it made.
 
-    draw: of hypothesis, for the structure; values and scales come from a seed that it draws.
+    draw: of hypothesis, for the structure; values and scales come from a seed that it draws. ends: those of `ENDS`.
     """
 
-    def __init__(self, draw, shape) -> None:
+    def __init__(self, draw, shape, ends=()) -> None:
         self.draw, self.file = draw, File()
         self.rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
         self.shape, self.scale, self.zero_point = tuple(shape), self.new_scale(), self.new_zero_point()
         self.x = self.input = self.file.tensor((1, *shape), self.scale, self.zero_point)
-        self.earlier = []
+        self.first, self.ends, self.earlier = (self.scale, self.zero_point), ends, []
+        if "QUANTIZE" in ends:
+            self.input = self.file.tensor((1, *shape), dtype="float32")
+            self.file.operator("QUANTIZE", [self.input], [self.x])
 
     def bytes(self) -> bytes:
-        return self.file.bytes([self.input], [self.x])
+        y = self.x
+        if "DEQUANTIZE" in self.ends:
+            y = self.file.tensor((1, *self.shape), dtype="float32")
+            self.file.operator("DEQUANTIZE", [self.x], [y])
+        return self.file.bytes([self.input], [y])
 
     def images(self, n) -> np.ndarray:
-        return self.rng.integers(-128, 128, (n, *self.file.tensors[self.input].shape[1:])).astype(np.int8)
+        q = self.rng.integers(-128, 128, (n, *self.file.tensors[self.input].shape[1:])).astype(np.int8)
+        if "QUANTIZE" not in self.ends:
+            return q
+        # Half of them between two steps, or a bit beside that: there the rules part.
+        between = np.where(self.rng.random(q.shape) < 0.5, 0.5, self.rng.random(q.shape))
+        x = (q - np.float32(self.first[1]) + between.astype(np.float32)) * self.first[0]
+        return np.nextafter(x, x + self.rng.integers(-1, 2, q.shape).astype(np.float32))
 
     def pick(self, *choices):
         return self.draw(st.sampled_from(choices))
@@ -49,12 +86,12 @@ class Network:
     def activation(self) -> int:
         return self.pick(NONE, RELU, RELU6, RELU_N1_TO_1)
 
-    def add_operator(self, kind, others, shape, scale=None, zero_point=None, **options) -> None:
+    def add_operator(self, kind, others, shape, scale=None, zero_point=None, x_last=False, **options) -> None:
         """Add an operator on x and other tensors; its output, on the scale of x unless said, is the new x."""
         scale = self.scale if scale is None else scale
         zero_point = self.zero_point if zero_point is None else zero_point
         y = self.file.tensor((1, *shape), scale, zero_point)
-        self.file.operator(kind, [self.x, *others], [y], **options)
+        self.file.operator(kind, [*others, self.x] if x_last else [self.x, *others], [y], **options)
         self.earlier.append((self.x, self.shape, self.scale, self.zero_point))
         self.x, self.shape, self.scale, self.zero_point = y, tuple(shape), scale, zero_point
 
@@ -122,10 +159,16 @@ class Network:
         shape = (*self.shape[:-1], outputs) if keep else (outputs,)
         self.products("FULLY_CONNECTED", shape, (outputs, inputs), 0, keepNumDims=keep)
 
-    def pool(self) -> None:
+    def pool(self, kind) -> None:
         size, options, places = self.window()
         options |= {"filterHeight": size[0], "filterWidth": size[1], "fusedActivationFunction": self.activation()}
-        self.add_operator(self.pick("AVERAGE_POOL_2D", "MAX_POOL_2D"), [], (*places, self.shape[2]), **options)
+        self.add_operator(kind, [], (*places, self.shape[2]), **options)
+
+    def average_pool(self) -> None:
+        self.pool("AVERAGE_POOL_2D")
+
+    def max_pool(self) -> None:
+        self.pool("MAX_POOL_2D")
 
     def mean(self) -> None:
         keep, axes = self.maybe(), self.indices(self.pick([1, 2], [2, 1], [-3, -2]))
@@ -134,11 +177,16 @@ class Network:
         self.add_operator("MEAN", [axes], shape, scale, self.new_zero_point(), keepDims=keep)
 
     def other(self):
-        """Return number and scale of another tensor to add or multiply: an earlier one, or a constant."""
+        """Return number and scale of another tensor to add or multiply: an earlier one, or a constant.
+
+        A constant has all axes, or some of size 1, or fewer of them.
+        """
         found = [e for e in self.earlier if e[1] == self.shape]
         if found and self.maybe():
             return found[-1][0], found[-1][2]
-        shape = (1, *self.shape) if self.maybe() else (1, *[1] * (len(self.shape) - 1), self.shape[-1])
+        shape = (1, *self.shape)
+        if self.maybe():
+            shape = tuple(n if self.maybe() else 1 for n in shape)[self.draw(st.integers(0, len(self.shape))) :]
         scale, data = self.new_scale(self.scale, -1, 1), self.rng.integers(-128, 128, shape)
         return self.file.tensor(shape, scale, self.new_zero_point(), data=data), scale
 
@@ -146,15 +194,17 @@ class Network:
         number, scale = self.other()
         # Far below the inputs' scale, sums would leave 16 bits, where the optimised kernels wrap around.
         scale = self.new_scale(max(scale, self.scale), -0.5, 1)
-        activation = self.activation()
-        self.add_operator("ADD", [number], self.shape, scale, self.new_zero_point(), fusedActivationFunction=activation)
+        self.arithmetic("ADD", number, scale)
 
     def mul(self) -> None:
         number, scale = self.other()
         # A multiplier above 1/2 would leave 16 bits.
         scale = max(self.new_scale(scale * self.scale, 0.7, 2.5), np.float32(2.1 * scale * self.scale))
-        activation = self.activation()
-        self.add_operator("MUL", [number], self.shape, scale, self.new_zero_point(), fusedActivationFunction=activation)
+        self.arithmetic("MUL", number, scale)
+
+    def arithmetic(self, kind, number, scale) -> None:
+        options = {"x_last": self.maybe(), "fusedActivationFunction": self.activation()}
+        self.add_operator(kind, [number], self.shape, scale, self.new_zero_point(), **options)
 
     def pad(self) -> None:
         margins = [[0, 0], *([self.draw(st.integers(0, 2)), self.draw(st.integers(0, 2))] for _ in "hw"), [0, 0]]
@@ -178,12 +228,26 @@ class Network:
         joined = (*self.shape[:-1], self.shape[-1] + shape[-1])
         self.add_operator("CONCATENATION", [number], joined, axis=self.pick(-1, 3))
 
+    def view(self) -> None:
+        """Add an axis of size 1 and take it away."""
+        shape, axis = self.shape, self.draw(st.integers(1, len(self.shape) + 1))
+        self.add_operator("EXPAND_DIMS", [self.indices(axis)], (*shape[: axis - 1], 1, *shape[axis - 1 :]))
+        self.add_operator("SQUEEZE", [], shape, squeezeDims=[axis])
+
+    def rescaled(self, kind) -> None:
+        self.add_operator(kind, [], self.shape, self.new_scale(self.scale, -1, 1), self.new_zero_point())
+
     def relu(self) -> None:
-        scale = self.new_scale(self.scale, -1, 1)
-        self.add_operator(self.pick("RELU", "RELU6"), [], self.shape, scale, self.new_zero_point())
+        self.rescaled("RELU")
+
+    def relu6(self) -> None:
+        self.rescaled("RELU6")
+
+    def relu_n1_to_1(self) -> None:
+        self.rescaled("RELU_N1_TO_1")
 
     def requantize(self) -> None:
-        self.add_operator("QUANTIZE", [], self.shape, self.new_scale(self.scale, -1, 1), self.new_zero_point())
+        self.rescaled("QUANTIZE")
 
     def softmax(self) -> None:
         self.add_operator("SOFTMAX", [], self.shape, np.float32(1 / 256), -128, beta=self.pick(1.0, 0.5))
@@ -193,11 +257,32 @@ class Network:
 
 
 @st.composite
-def networks(draw, first=None, layers=1, images=8):
-    """Draw a .tflite of one layer, or of several of which the first is given, and images for it."""
+def networks(draw, first=None, layers=1, images=8, ends=None):
+    """Draw a .tflite of one layer, or of several of which the first is given, and images for it.
+
+    ends: those of `ENDS` that it has; unless said, drawn as well.
+    """
     channels = draw(st.sampled_from([*range(1, 9), 16, 17, 20]))
-    network = Network(draw, (draw(st.integers(1, 9)), draw(st.integers(1, 9)), channels))
+    ends = [kind for kind in ENDS if draw(st.booleans())] if ends is None else ends
+    network = Network(draw, (draw(st.integers(1, 9)), draw(st.integers(1, 9)), channels), ends)
     for number in range(layers):
-        kinds = VECTORS + IMAGES * (len(network.shape) == 3)
+        kinds = [*VECTORS, *(IMAGES if len(network.shape) == 3 else ())]
         getattr(network, first if number == 0 and first else draw(st.sampled_from(kinds)))()
     return network.bytes(), network.images(images)
+
+
+@st.composite
+def additions(draw, images=8):
+    """Draw an ADD of an image and a constant that broadcast in any way, on scales where the kernels often part."""
+    sizes = [(n, draw(st.sampled_from("xcb"))) for n in draw(st.lists(st.sampled_from([1, 2, 5, 17]), max_size=4))]
+    shapes = [(1, *(n if who in (own, "b") else 1 for n, who in sizes)) for own in "xc"]
+    constant = shapes[1][draw(st.integers(0, len(sizes))) if set(shapes[1]) == {1} else 0 :]
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    # Of two digits, and far from zero: sums of these are halves more often than those of scales that are drawn freely.
+    scales = np.float32(draw(st.sampled_from([(0.07, 0.1, 0.1), (0.07, 0.05, 0.1), (0.07, 0.04, 0.1)])))
+    points, file = draw(st.sampled_from([(118, 63), (105, 70), (78, 123)])), File()
+    x = file.tensor(shapes[0], scales[0], points[0])
+    c = file.tensor(constant, scales[1], points[1], data=rng.integers(-128, 128, constant))
+    y = file.tensor(np.broadcast_shapes(*shapes), scales[2], 3)
+    file.operator("ADD", [c, x] if draw(st.booleans()) else [x, c], [y])
+    return file.bytes([x], [y]), rng.integers(-128, 128, (images, *shapes[0][1:])).astype(np.int8)

@@ -31,6 +31,8 @@ OPTIONS = {
     "QUANTIZE": schema.QuantizeOptionsT,
     "DEQUANTIZE": schema.DequantizeOptionsT,
 }
+# LiteRT knows these in their first version alone; of the others the second is the one that takes int8.
+FIRST_VERSION = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "RELU_N1_TO_1"}
 
 
 class File:
@@ -89,7 +91,9 @@ class File:
         """Return the file that takes and gives these tensors."""
         numbers = [getattr(schema.BuiltinOperator, kind) for kind in self.codes]
         codes = [
-            schema.OperatorCodeT(builtinCode=n, deprecatedBuiltinCode=min(n, 127), version=1 + (kind != "RESHAPE"))
+            schema.OperatorCodeT(
+                builtinCode=n, deprecatedBuiltinCode=min(n, 127), version=1 if kind in FIRST_VERSION else 2
+            )
             for kind, n in zip(self.codes, numbers, strict=True)
         ]
         part = schema.SubGraphT(

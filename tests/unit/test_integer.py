@@ -18,6 +18,7 @@ from edgelab.shrink.parity import (
     relu_tflite,
     runtime_outputs,
 )
+from edgelab.shrink.post_training import quantize_file
 from edgelab.shrink.quantize import quantize
 from edgelab.shrink.rules import RULES
 from edgelab.shrink.steps import STEPS, Place
@@ -25,6 +26,7 @@ from edgelab.shrink.tflite import Graph, Operator, Tensor, read
 
 LISTED = json.loads(shipped("small_cnn_int8").with_name("models.json").read_text(encoding="utf-8"))["models"]
 MODELS = [each["name"] for each in LISTED if each["name"].endswith("_int8")]
+FLOAT_MODELS = [each["name"] for each in LISTED if each["name"].endswith("_float_io")]
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,7 @@ def digits():
 def test_all_shipped_models_are_compared_and_take_the_same_input():
     """`digits` is made once for all; a model with another scale would be run on other images than meant."""
     assert {"tiny_int8", "small_int8", "best_int8", "small_cnn_int8", "dense128_int8"} <= set(MODELS)
+    assert {"tiny_int8_float_io", "small_cnn_int8_float_io"} <= set(FLOAT_MODELS)
     ends = [IntegerModel(shipped(name)).input for name in MODELS]
     assert len({(float(end.scale[0]), int(end.zero_point[0])) for end in ends}) == 1
 
@@ -66,9 +69,10 @@ def test_no_logit_differs_on_all_10000_digits(name, runtime, digits):
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_float32_at_both_ends_is_the_same_to_the_last_bit(runtime, digits):
+@pytest.mark.parametrize("name", FLOAT_MODELS)
+def test_float32_at_both_ends_is_the_same_to_the_last_bit(name, runtime, digits):
     """QUANTIZE in front and DEQUANTIZE at the end have roundings of their own."""
-    path, x = shipped("small_cnn_int8_float_io"), digits[0][:300]
+    path, x = shipped(name), digits[0][:300]
     found = runtime_outputs(path, x, runtime)[0]
     assert found.dtype == np.float32
     np.testing.assert_array_equal(IntegerModel(path, runtime).run(x), found)
@@ -181,6 +185,10 @@ POOL = {"filterHeight": 2, "filterWidth": 2, "strideH": 2, "strideW": 2, "paddin
 
 REFUSED = {
     "float": (lambda: shipped("small_cnn_float32"), "operator 0, CONV_2D, which makes '.*', has .* in float32; exp"),
+    "float with int8 weights": (
+        lambda: quantize_file(shipped("small_cnn_float32").read_bytes(), "weights8"),
+        "DEQUANTIZE, which makes '.*', turns weights stored in int8 into floats: a float model",
+    ),
     "float inside": (lambda: one("RELU", x={"dtype": "float32"}, y={"dtype": "float32"}), "in float32; expected int8"),
     "int16": (lambda: one("RELU", x=QUANTIZED | {"dtype": "int16"}), "in int16; expected int8"),
     "uint8": (lambda: one("RELU", y=QUANTIZED | {"dtype": "uint8"}), "'made' in uint8; expected int8"),
@@ -232,6 +240,10 @@ REFUSED = {
         lambda: one("ADD", others=[{"shape": (2,), "dtype": "float32", "scale": 1, "data": [1, 2]}]),
         "in float32; expected int8",
     ),
+    "constants alone": (
+        lambda: one("ADD", x=QUANTIZED | {"data": np.ones((1, 4, 4, 2))}, others=[{"shape": (2,), "data": [1, 2]}]),
+        "operator 0, ADD, which makes 'made', reads constants alone",
+    ),
     "no options": (lambda: without_options(conv()), "lacks what it needs .*'fused"),
     "reads its own output": (lambda: moved(relu_tflite(), (1,), (1,)), "reads 'y', which nothing before it makes"),
     "makes nothing": (lambda: moved(relu_tflite(), (0,), ()), "has 1 inputs and 0 outputs"),
@@ -278,8 +290,12 @@ def test_input_of_another_shape_or_type():
             run(np.zeros((28, 28, 1), np.int8))
         with pytest.raises(TypeError, match="x is float32; .* takes int8. Quantize it: edgelab"):
             run(np.zeros((1, 28, 28, 1), np.float32))
+    model = IntegerModel(shipped("small_cnn_int8_float_io"))
     with pytest.raises(TypeError, match="x is uint8; .* takes float32. uint8 images"):
-        IntegerModel(shipped("small_cnn_int8_float_io")).run(np.zeros((1, 28, 28, 1), np.uint8))
+        model.run(np.zeros((1, 28, 28, 1), np.uint8))
+    for wrong in (np.nan, np.inf, -1e9):
+        with pytest.raises(ValueError, match=f"x holds {np.float32(wrong)}, and a step is 0.0039"):
+            model.run(np.full((1, 28, 28, 1), wrong, np.float32))
 
 
 def products(kind, multiplier):

@@ -187,10 +187,49 @@ def test_the_ends_quantize_and_come_back(scale, zero_point):
     for rule in ("exact", "vectors"):
         x = dequantize_output(INT8[None], scale, zero_point, rule)
         assert x.dtype == np.float32
-        for way in ("away", "inverse"):
+        for way in ("away", "inverse", "inverse8"):
             np.testing.assert_array_equal(quantize_input(x, scale, zero_point, way), INT8[None])
     far = quantize_input(np.float32([-1e6, 1e6]), scale, zero_point, "away")
     assert far.tolist() == [-128, 127]
+
+
+def test_what_is_left_over_of_a_vector_is_quantized_otherwise():
+    """Found in LiteRT: halves go to even among the first 8 values of each image, and away from zero after them."""
+    x = np.tile(np.float32([0.25, -0.25]), 10).reshape(2, 10)
+    assert quantize_input(x, 0.5, 7, "inverse8").tolist() == [[7] * 8 + [8, 6]] * 2
+    # In float32, 0.35 / 0.1 is just below 3.5, which is what a division in float32 would round it to.
+    x = np.full((1, 9), 0.35, np.float32)
+    assert quantize_input(x, 0.1, 0, "inverse8").tolist() == [[4] * 8 + [3]]
+    assert quantize_input(x, 0.1, 0, "away").tolist() == [[4] * 9]
+
+
+@pytest.mark.parametrize("rule", ["away", "inverse", "inverse8"])
+def test_floats_that_no_kernel_quantizes_alike_are_refused(rule):
+    """LiteRT gives -128 for 1e20 by some kernels and 127 by others, and for NaN either."""
+    for wrong in (np.nan, np.inf, -np.inf, 1e20, -(2.0**31)):
+        with pytest.raises(ValueError, match="expected numbers of less than 2\\^31 steps"):
+            quantize_input(np.float32([[0, wrong]]), 1.0, 0, rule)
+    assert quantize_input(np.float32([[2**31 - 128]]), 1.0, 127, rule).tolist() == [[127]]
+
+
+def test_the_optimised_addition_counts_its_vectors_by_what_broadcasts():
+    """Found in LiteRT: rows of what both share, rows that one value meets, and the plain loops for all else."""
+    rest = np.float32([0.03, 0.05, 0.06]), (-9, 4)
+    quick, exact = (add_double(np.int8([-125]), np.int8([13]), *rest, first)[0] for first in ("single", "double"))
+    floor = add_double(np.int8([-125]), np.int8([13]), *rest, "floor")[0]
+    assert len({quick, exact}) == 2
+    for shape_a, shape_b, row in (
+        ((1, 4, 17), (1, 17), [quick] * 16 + [exact]),
+        ((1, 4, 17), (1, 1, 17), [quick] * 16 + [exact]),
+        ((1, 4, 17), (1, 4, 1), [floor] * 16 + [exact]),
+        ((1, 4, 1), (1, 4, 17), [floor] * 16 + [exact]),
+        ((1, 4, 17), (), [floor] * 64 + [exact] * 4),
+        ((1, 4, 17), (1, 4, 17), [quick] * 64 + [exact] * 4),
+        ((1, 4, 2, 17), (1, 1, 2, 17), [quick] * 32 + [exact] * 2),
+        ((1, 4, 3, 17), (1, 1, 3, 1), [exact]),
+    ):
+        y = add_builtin(np.full(shape_a, -125, np.int8), np.full(shape_b, 13, np.int8), *rest).ravel()
+        assert y.tolist() == row * (y.size // len(row)), (shape_a, shape_b)
 
 
 @settings(deadline=None, max_examples=60)

@@ -198,6 +198,13 @@ def budget(name: str, notebook: nbformat.NotebookNode) -> list[str]:
         value = found.get(key)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
             problems.append(f"metadata.edgelab.budget.{key} is {value!r}; expected a number up to {most}")
+    cost = notebook.metadata.get("edgelab", {}).get("cost", {})
+    for key, allowed in (("seconds", "seconds"), ("peak_mb", "memory_mb")):
+        if not problems and cost.get(key, 0) > found[allowed]:
+            problems.append(
+                f"stored with a cost of {cost[key]} {key}, more than its budget of {found[allowed]}; "
+                "make it cheaper, or store it on an idle machine"
+            )
     return problems
 
 
@@ -394,6 +401,8 @@ SPOILT = (
     (budget, "too much without training", "05_x", lambda nb: nb.metadata.edgelab.budget.update(memory_mb=1001)),
     (budget, "too much without TensorFlow", "10_x", lambda nb: nb.metadata.edgelab.budget.update(memory_mb=301)),
     (budget, "a text", "05_x", lambda nb: nb.metadata.edgelab.budget.update(seconds="60")),
+    (budget, "slower than it says", "05_x", lambda nb: nb.metadata.edgelab.update(cost={"seconds": 61})),
+    (budget, "larger than it says", "05_x", lambda nb: nb.metadata.edgelab.update(cost={"peak_mb": 301})),
     (light, "import", "10_x", lambda nb: first_code(nb).update(source="import numpy, tensorflow as tf")),
     (light, "from", "01_x", lambda nb: first_code(nb).update(source="x = 1\nif x:\n    from keras import Model")),
     (exercises, "none", "05_x", lambda nb: nb.cells.__delitem__(slice(6, -1))),

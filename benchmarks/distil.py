@@ -37,9 +37,9 @@ class Protocol(NamedTuple):
     """What is trained, how long, and at which temperatures each student listens (0: to labels alone)."""
 
     teacher: int = 1200
-    teacher_epochs: int = 40
+    teacher_epochs: int = 120
     students: tuple[tuple[int, tuple[float, ...]], ...] = ((800, (0, 20.0)), (30, (0, 4.0)))
-    student_epochs: int = 20
+    student_epochs: int = 40
     learning_rate: float = 1e-3
     alpha: float = 0.9
 

@@ -203,7 +203,8 @@ def test_make_names_the_package_that_is_missing(tmp_path, programs, words):
     for name, text in programs.items():
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
-    for name in ("pyproject.toml", "uv.lock"):
+    (tmp_path / "binder").mkdir()
+    for name in ("pyproject.toml", "uv.lock", "binder/ipython_kernel_config.json"):
         (tmp_path / name).touch()
     done = subprocess.run(
         [shutil.which("make"), "run"],

@@ -89,15 +89,20 @@ def softmax_fixed(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
     return np.where(near, np.minimum(y - 128, 127), -128).astype(np.int8)
 
 
-def logistic_table(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
+def logistic_table(q: np.ndarray, scale: float, zero_point: int, halves: str = "away") -> np.ndarray:
     """Return the sigmoid of int8 inputs as int8 with scale 1/256 and zero point -128, by a table of 256 entries.
+
+    halves: "away" (from zero, LiteRT's own kernels) or "even" (XNNPACK), as both compute the table in float32.
 
     >>> logistic_table(np.array([-128, 0, 127], np.int8), 0.05, 0).tolist()
     [-128, 0, 127]
     """
-    x = np.float32(scale) * (np.arange(-128, 128) - np.float32(zero_point))
-    table = np.rint(128 * (1 + np.tanh(x.astype(np.float64) / 2))) - 128  # 256 / (1 + exp(-x)), which can't overflow
-    return np.minimum(table, 127).astype(np.int8)[q.astype(np.int64) + 128]
+    x = np.float32(scale) * (np.arange(-128, 128) - np.float32(zero_point)).astype(np.float32)
+    with np.errstate(over="ignore"):  # 1 / (1 + infinity) is 0, as it should be
+        # NumPy's float32 exponential may be off in the last bit, C's is not.
+        share = np.float32(256) / (1 + np.exp(-x.astype(np.float64)).astype(np.float32))
+    table = np.trunc(share + np.float32(0.5)) if halves == "away" else np.rint(share)
+    return np.minimum(table - 128, 127).astype(np.int8)[q.astype(np.int64) + 128]
 
 
 def logistic_fixed(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:

@@ -228,8 +228,10 @@ def _share(p: Place) -> Step:
         raise ValueError(f"{p.where} makes values with scale and zero point {p.affine(p.y)}; expected 1/256 and -128")
     scale, zero_point = p.affine(p.inputs[0])
     if p.kind == "LOGISTIC":
-        logistic = logistic_fixed if p.rule() == "fixed" else logistic_table
-        return lambda x: logistic(x, scale, zero_point)
+        rule = p.rule()
+        if rule == "fixed":
+            return lambda x: logistic_fixed(x, scale, zero_point)
+        return lambda x: logistic_table(x, scale, zero_point, rule)
     softmax, beta = softmax_fixed if p.rule() == "fixed" else softmax_table, p.operator.options["beta"]
     return lambda x: softmax(x, scale, beta)
 

@@ -100,7 +100,7 @@ def files(model: keras.Model, training: str, mnist: Mnist) -> dict[str, bytes]:
         return {f"int{training[3:]}": to_tflite_qat(model)}
     _, _, images, labels = split(mnist.x_train, mnist.y_train, 500 / len(mnist.x_train), seed=0)
     four = quantize_aware(model, bits=4)
-    learn_ranges(four, images, labels=labels)
+    learn_ranges(four, images)
     return {
         "float32": to_tflite(model, "float32"),
         "int8": to_tflite(model, "int8", to_input(images), labels),
@@ -125,7 +125,7 @@ def run(name: str, seed: int, training: str, weights: Path = WEIGHTS, images: in
     set_seed(seed)
     if training.startswith("qat"):
         model = quantize_aware(model, bits=int(training[3:]))
-        learn_ranges(model, x[learn[:500]], labels=y[learn[:500]])
+        learn_ranges(model, x[learn[:500]])
     if training != "none":
         epochs, rate = TUNINGS[name]
         how = {"warmup_epochs": epochs / 8, "augment": recipe.augment, "validation": 1 / 12, "seed": seed}

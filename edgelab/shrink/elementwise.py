@@ -12,7 +12,7 @@ from itertools import groupby
 
 import numpy as np
 
-from edgelab.shrink.rounding import high_product, quantize_multiplier, rescale
+from edgelab.shrink.rounding import half_away, high_product, quantize_multiplier, rescale
 
 
 def mean_double(x: np.ndarray, x_scale: float, x_zero_point: int, y_scale: float) -> np.ndarray:
@@ -173,23 +173,17 @@ def quantize_input(x: np.ndarray, scale: float, zero_point: int, rule: str) -> n
     ([[1, 2, -1]], [[0, 2, 0]])
     """
     scale = np.float32(scale)
-    steps = x / np.float64(scale)
     # With a zero point of int8 on top, the last that 32 bits hold.
-    wrong = ~(np.abs(steps) <= 2**31 - 128)
+    wrong = ~(np.abs(x) <= (2**31 - 128) * np.float64(scale))
     if wrong.any():
         raise ValueError(f"x holds {x[wrong][0]}, and a step is {scale}; expected numbers of less than 2^31 steps")
     if rule == "away":
-        q = _half_away(x / scale)
+        q = half_away(x / scale)
     else:
         q = np.rint(x * (np.float32(1) / scale))
         if rule == "inverse8":
-            q = np.where(_left_over(x.shape, 8), _half_away(steps), q)
+            q = np.where(_left_over(x.shape, 8), half_away(x / np.float64(scale)), q)
     return np.clip(q + zero_point, -128, 127).astype(np.int8)
-
-
-def _half_away(x: np.ndarray) -> np.ndarray:
-    """Return x rounded, halves away from zero; in float64, as 0.5 more may be a rounding of its own in float32."""
-    return np.trunc(x.astype(np.float64) + np.copysign(0.5, x))
 
 
 def dequantize_output(q: np.ndarray, scale: float, zero_point: int, rule: str) -> np.ndarray:

@@ -133,14 +133,12 @@ def prepare(graph: Graph, number: int, runtime: str) -> tuple[tuple[int, ...], i
         raise ValueError(f"{where} isn't supported; these are: {', '.join(STEPS)}")
     inputs = tuple(None if i == -1 else graph.tensors[i] for i in operator.inputs)
     place = Place(where, operator, inputs, y, runtime)
-    if operator.kind == "DEQUANTIZE" and inputs[0] is not None and inputs[0].data is not None:
-        raise ValueError(
-            f"{where} turns weights stored in {inputs[0].dtype} into floats: a float model, expected an int8 one. "
-            'Convert the Keras model with edgelab.shrink.convert.to_tflite(model, "int8", calibration)'
-        )
     reads = tuple(i for i in operator.inputs if i != -1 and graph.tensors[i].data is None)
     if not reads:
-        raise ValueError(f"{where} reads constants alone; expected a tensor that depends on the image")
+        raise ValueError(
+            f"{where} reads constants alone, as in a float model that stores its weights in fewer bits; expected an int8 "
+            'model. Convert the Keras model with edgelab.shrink.convert.to_tflite(model, "int8", calibration)'
+        )
     for tensor in (*(graph.tensors[i] for i in reads), y):
         _check(place, tensor)
     try:

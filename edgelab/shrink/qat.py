@@ -8,6 +8,7 @@ import numpy as np
 
 from edgelab.shrink.convert import check_calibration, quiet
 from edgelab.shrink.tflite import read
+from edgelab.train.feed import check_images
 
 if TYPE_CHECKING:
     import keras
@@ -211,13 +212,12 @@ def _ranges(model: keras.Model) -> list[keras.Layer]:
     return found
 
 
-def learn_ranges(model: keras.Model, x: np.ndarray, batch_size: int = 100, labels: np.ndarray | None = None) -> None:
+def learn_ranges(model: keras.Model, x: np.ndarray, batch_size: int = 100) -> None:
     """Learn the ranges of activations from images, without training: what calibration does.
 
-    model: from `quantize_aware`. x: uint8 (n, h, w) or (n, h, w, channels), 0 to 255, training images, 100 or more, of
-    every class. labels: int (n,), optional: checks that every class is in it. Weights stay; ranges that were learned
-    before are moved on. Raises ValueError for a model without ranges; TypeError or ValueError for images that can't
-    stand for what the model will meet: another dtype or shape, too few, all alike, scaled already, a class missing.
+    model: from `quantize_aware`. x: uint8 (n, h, w) or (n, h, w, channels), training images, 100 or more. Weights stay;
+    ranges that were learned before are moved on. Raises ValueError for a model without ranges; TypeError or ValueError
+    for images that can't stand for what the model will meet: another dtype or shape, too few, all alike.
 
     >>> from keras import Input, Sequential, layers
     >>> model = quantize_aware(Sequential([Input((2, 2, 1)), layers.Flatten(), layers.Dense(2)]))
@@ -226,7 +226,11 @@ def learn_ranges(model: keras.Model, x: np.ndarray, batch_size: int = 100, label
     1.0
     """
     layers = _ranges(model)
-    images = _checked_images(model, x, labels)
+    check_images(x, size=model.input_shape[1:])
+    images = x if x.ndim == 4 else x[..., None]
+    # Some that are spread over all of them tell as much: 60,000 as float32 would take 188 MB.
+    some = images[:: max(1, len(x) // 200)]
+    check_calibration(some.astype(np.float32) / 255, some.shape[1:])
     try:
         for layer in layers:
             layer.watching = True
@@ -237,40 +241,12 @@ def learn_ranges(model: keras.Model, x: np.ndarray, batch_size: int = 100, label
             layer.watching = False
 
 
-def _checked_images(model: keras.Model, x: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-    """Return images in the shape that the model takes, still uint8; raise for what can't stand for real ones."""
-    shape, dtype = model.input_shape[1:], getattr(x, "dtype", type(x).__name__)
-    if not isinstance(x, np.ndarray) or dtype != np.uint8:
-        raise TypeError(
-            f"images are {dtype}; expected a uint8 array as loaded, 0 to 255. They are scaled here, a batch at a time: "
-            "pass x, not to_input(x)"
-        )
-    images = x[..., None] if x.ndim == len(shape) else x
-    # A size that the model leaves open fits any.
-    if images.ndim != len(shape) + 1 or any(s not in (None, n) for s, n in zip(shape, images.shape[1:], strict=True)):
-        raise ValueError(f"images have shape {x.shape}; expected a batch that fits (n, {', '.join(map(str, shape))})")
-    # Some that are spread over all, with one of each class, tell as much: 60,000 as float32 would take 188 MB.
-    some = set(range(0, len(x), max(1, len(x) // 200)))
-    if labels is not None:
-        labels = np.asarray(labels)
-        if labels.shape != (len(x),):
-            raise ValueError(f"labels have shape {labels.shape}; expected ({len(x)},), one an image")
-        some |= set(np.unique(labels, return_index=True)[1].tolist())
-    chosen = sorted(some)
-    found = None if labels is None else labels[chosen]
-    check_calibration(images[chosen].astype(np.float32) / 255, images.shape[1:], found, model.output_shape[-1])
-    if x.max() <= 1:
-        raise ValueError(f"images run from 0 to {x.max()}; expected 0 to 255, as loaded. Were they scaled before?")
-    return images
-
-
 def to_tflite_qat(model: keras.Model) -> bytes:
     """Convert a quantization-aware model to a .tflite in integers, by the ranges that it learned: without calibration.
 
     model: from `quantize_aware`, trained. Returns the file's bytes: batch 1, int8 input, activations and output,
     weights of int8 or, where the model has 4 bits, int4, two in a byte; biases int32. Raises ValueError for a model
-    without ranges, or with one that met no data or black images only, and RuntimeError with the converter's own words
-    when it fails.
+    without ranges, or with one that met no data, and RuntimeError with the converter's own words when it fails.
     Source: Jacob et al. 2018, sections 2.4 and 3.
 
     >>> from keras import Input, Sequential, layers
@@ -282,12 +258,9 @@ def to_tflite_qat(model: keras.Model) -> bytes:
     import keras
     import tensorflow as tf
 
-    image, *results = _ranges(model)
-    for layer in (image, *results):
+    for layer in _ranges(model):
         edges = float(layer.low), float(layer.high)
-        # A layer whose results are all 0 may have died; an input that is always 0 was no image.
-        black = layer is image and edges[0] == edges[1]
-        if not float(layer.batches) or not np.isfinite(edges).all() or black:
+        if not float(layer.batches) or not np.isfinite(edges).all():
             raise ValueError(
                 f"{layer.name} of {model.name!r} has learned no range ({edges[0]:g} to {edges[1]:g} after "
                 f"{float(layer.batches):g} batches). Train the model first (fit), or call learn_ranges(model, images)"

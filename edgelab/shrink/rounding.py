@@ -63,6 +63,17 @@ def shift_right(x: np.ndarray, bits: np.ndarray | int) -> np.ndarray:
     return (x + half - ((x < 0) & (half > 0))) >> bits
 
 
+def half_away(x: np.ndarray) -> np.ndarray:
+    """Return floats rounded to whole numbers, halves away from zero as in C; NumPy's rint sends them to even.
+
+    x: float, any shape. Returns float64 of that shape: in float32, 0.5 more may be a rounding of its own.
+
+    >>> half_away(np.float32([0.5, 1.5, -0.5])).tolist()
+    [1.0, 2.0, -1.0]
+    """
+    return np.trunc(x.astype(np.float64) + np.copysign(0.5, x))
+
+
 def rescale(acc: np.ndarray, mantissa: np.ndarray, shift: np.ndarray, rule: str) -> np.ndarray:
     """Return acc * mantissa * 2^(shift - 31) as an integer, rounded by one of the runtimes' rules.
 

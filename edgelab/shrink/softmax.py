@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelab.shrink.rounding import high_product, quantize_multiplier, shift_right
+from edgelab.shrink.rounding import half_away, high_product, quantize_multiplier, shift_right
 
 # exp(-1/4), exp(-1/2), … exp(-16), in steps of 2^-31: the factors for the bits of an exponent below zero.
 POWERS = tuple(int(np.rint(np.exp(-(2.0**k)) * 2**31)) for k in range(-2, 5))
@@ -89,21 +89,24 @@ def softmax_fixed(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
     return np.where(near, np.minimum(y - 128, 127), -128).astype(np.int8)
 
 
-def logistic_table(q: np.ndarray, scale: float, zero_point: int, halves: str = "away") -> np.ndarray:
+def logistic_table(q: np.ndarray, scale: float, zero_point: int, rule: str) -> np.ndarray:
     """Return the sigmoid of int8 inputs as int8 with scale 1/256 and zero point -128, by a table of 256 entries.
 
-    halves: "away" (from zero, LiteRT's own kernels) or "even" (XNNPACK, which still differs for about 4 inputs of a
-    million, near a half); both compute the table in float32.
+    rule: "away" (LiteRT's own kernels) computes in float32 and sends halves away from zero; "even" (XNNPACK) takes the
+    sigmoid in float64 and rounds it to float32, and sends halves to even once the zero point is added.
 
-    >>> logistic_table(np.array([-128, 0, 127], np.int8), 0.05, 0).tolist()
+    >>> logistic_table(np.array([-128, 0, 127], np.int8), 0.05, 0, "away").tolist()
     [-128, 0, 127]
     """
     x = np.float32(scale) * (np.arange(-128, 128) - np.float32(zero_point)).astype(np.float32)
     with np.errstate(over="ignore"):  # 1 / (1 + infinity) is 0, as it should be
-        # NumPy's float32 exponential may be off in the last bit, C's is not.
-        share = np.float32(256) / (1 + np.exp(-x.astype(np.float64)).astype(np.float32))
-    table = np.trunc(share + np.float32(0.5)) if halves == "away" else np.rint(share)
-    return np.minimum(table - 128, 127).astype(np.int8)[q.astype(np.int64) + 128]
+        # In float64 for both: NumPy's float32 exponential may be off in its last bit, C's is not.
+        power = np.exp(-x.astype(np.float64))
+        if rule == "even":
+            table = np.rint((1 / (1 + power)).astype(np.float32) * np.float32(256) - np.float32(128))
+        else:
+            table = half_away(np.float32(256) / (1 + power.astype(np.float32))) - 128
+    return np.minimum(table, 127).astype(np.int8)[q.astype(np.int64) + 128]
 
 
 def logistic_fixed(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:

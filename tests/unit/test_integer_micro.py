@@ -92,7 +92,7 @@ def drawn(count, *args, **kwargs):
 
 @pytest.mark.slow
 def test_no_logit_differs_on_1000_digits_and_some_do_by_another_rule(micro):
-    """The table's fourth row: Micro by each rule. In `small` no logit tells it from the reference kernels."""
+    """The table's fourth row: Micro by each rule. It parts from the reference kernels in few logits."""
     names = ("small_cnn_int8", "dense128_int8", "tiny_int8", "small_int8", "best_int8")
     scale, zero_point = IntegerModel(shipped(names[0])).input[3:5]
     x = quantize(to_input(load_mnist().x_test[:1000]), scale, zero_point)

@@ -1,5 +1,7 @@
 """The functions under the integer engine, against loops over pixels and against real arithmetic."""
 
+from decimal import ROUND_HALF_UP, Decimal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,6 +27,7 @@ from edgelab.shrink.kernels import (
     exact_float,
     max_pool,
 )
+from edgelab.shrink.rounding import half_away
 from edgelab.shrink.softmax import (
     exp_fixed,
     logistic_fixed,
@@ -193,6 +196,12 @@ def test_the_ends_quantize_and_come_back(scale, zero_point):
     assert far.tolist() == [-128, 127]
 
 
+@given(st.floats(-(2**30), 2**30, width=32) | st.integers(-1000, 1000).map(lambda k: k / 2))
+def test_halves_go_away_from_zero(x):
+    expected = Decimal(x).to_integral_value(ROUND_HALF_UP)  # the decimal module means away from zero by it
+    assert half_away(np.float32([x])).tolist() == [float(expected)]
+
+
 def test_what_is_left_over_of_a_vector_is_quantized_otherwise():
     """Found in LiteRT: halves go to even among the first 8 values of each image, and away from zero after them."""
     x = np.tile(np.float32([0.25, -0.25]), 10).reshape(2, 10)
@@ -250,7 +259,8 @@ def test_softmax_is_the_real_one_to_a_step(seed, scale, classes, beta):
 @given(scales, zero_points)
 def test_the_sigmoid_is_the_real_one_to_a_step(scale, zero_point):
     real = np.minimum(256 / (1 + np.exp(-scale * (INT8.astype(float) - zero_point))) - 128, 127)
-    assert np.abs(logistic_table(INT8, scale, zero_point) - real).max() <= 0.5 + 1e-4
+    for rule in ("away", "even"):
+        assert np.abs(logistic_table(INT8, scale, zero_point, rule) - real).max() <= 0.5 + 1e-4
     assert np.abs(logistic_fixed(INT8, scale, zero_point) - real).max() <= 0.51
 
 

@@ -136,8 +136,8 @@ def prepare(graph: Graph, number: int, runtime: str) -> tuple[tuple[int, ...], i
     reads = tuple(i for i in operator.inputs if i != -1 and graph.tensors[i].data is None)
     if not reads:
         raise ValueError(
-            f"{where} reads constants alone, as in a float model that stores its weights in fewer bits; expected an int8 "
-            'model. Convert the Keras model with edgelab.shrink.convert.to_tflite(model, "int8", calibration)'
+            f"{where} reads constants alone, as in a float model that stores its weights in fewer bits; expected an "
+            'int8 model. Convert the Keras model with edgelab.shrink.convert.to_tflite(model, "int8", calibration)'
         )
     for tensor in (*(graph.tensors[i] for i in reads), y):
         _check(place, tensor)

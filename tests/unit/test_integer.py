@@ -187,7 +187,7 @@ REFUSED = {
     "float": (lambda: shipped("small_cnn_float32"), "operator 0, CONV_2D, which makes '.*', has .* in float32; exp"),
     "float with int8 weights": (
         lambda: quantize_file(shipped("small_cnn_float32").read_bytes(), "weights8"),
-        "DEQUANTIZE, which makes '.*', reads constants alone, as in a float model that stores its weights in fewer bits",
+        "DEQUANTIZE, which makes '.*', reads constants alone, as in a float model that stores its weights",
     ),
     "float inside": (lambda: one("RELU", x={"dtype": "float32"}, y={"dtype": "float32"}), "in float32; expected int8"),
     "int16": (lambda: one("RELU", x=QUANTIZED | {"dtype": "int16"}), "in int16; expected int8"),

@@ -1,1 +1,0 @@
-"""The explorations that notebooks share, by their subject; `edgelab.course.widgets` has them all."""

@@ -11,13 +11,13 @@ from collections.abc import Callable
 import numpy as np
 
 from edgelab.artifacts import shipped
-from edgelab.course.measured import measured, results_folder, save_measured
+from edgelab.course.results.benchmarks import measured, results_folder, save_measured
 from edgelab.data import load_mnist, split, to_input
 from edgelab.maths.conv import conv2d
 from edgelab.maths.nn import dense, relu
 from edgelab.maths.pool import max_pool2d
-from edgelab.shrink.quantize import choose_channel_qparams, choose_qparams, dequantize, quantize
-from edgelab.shrink.ranges import mse_range
+from edgelab.shrink.quantize.affine import choose_channel_qparams, choose_qparams, dequantize, quantize
+from edgelab.shrink.quantize.ranges import mse_range
 
 WEIGHTS, ACTIVATIONS, SCALES = (8, 7, 6, 5, 4, 3, 2), (8, 4), ("channel", "tensor")
 IMAGES, CALIBRATION = 2000, 100

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from edgelab.artifacts import write_atomic
-from edgelab.course.measured import measured, results_folder, save_measured
+from edgelab.course.results.benchmarks import measured, results_folder, save_measured
 from edgelab.data import Mnist, load_mnist, to_input
-from edgelab.shrink.packed import Layer, pack, run, unpack
-from edgelab.train.augment import Augment
+from edgelab.shrink.compress.packed_file import Layer, pack, run, unpack
+from edgelab.train.fitting.augmentation import Augment
 
 if TYPE_CHECKING:
     import keras
@@ -153,7 +153,7 @@ class Data(NamedTuple):
 
 def gathered(seed: int, images: int | None) -> Data:
     """Load the images and find those that `fit` holds out with this seed. images: so many only, for a trial."""
-    from edgelab.train.fit import hold_out
+    from edgelab.train.fitting.training import hold_out
 
     mnist = load_mnist()
     x, y = mnist.x_train[:images], mnist.y_train[:images].astype(int)
@@ -164,10 +164,10 @@ def trained(name: str, plan: Plan, seed: int, level: int, data: Data, work: Path
     """Return the network pruned to a level (0: not at all), trained now or by an earlier run."""
     import keras
 
-    from edgelab.shrink.distil import distil
-    from edgelab.shrink.prune_train import pruning
-    from edgelab.train.fit import fit, set_seed
-    from edgelab.train.models import to_keras_bytes
+    from edgelab.shrink.compress.distillation import distil
+    from edgelab.shrink.compress.prune_train import pruning
+    from edgelab.train.fitting.training import fit, set_seed
+    from edgelab.train.networks.models import to_keras_bytes
 
     path = kept_in(work, name, plan, seed, level)
     if path.is_file():
@@ -196,9 +196,10 @@ def compressed(name: str, plan: Plan, seed: int, level: int, data: Data, work: P
     """Train what is missing for a level, write its file, read it, and return its row."""
     import keras
 
-    from edgelab.shrink.cluster_train import share, to_layers
-    from edgelab.shrink.distil import distil
-    from edgelab.train.fit import evaluate, set_seed
+    from edgelab.shrink.compress.cluster_train import share, to_layers
+    from edgelab.shrink.compress.distillation import distil
+    from edgelab.train.fitting.training import set_seed
+    from edgelab.train.judging.evaluation import evaluate
 
     keras.backend.clear_session()
     begin = time.process_time()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgelab.course.measured import save_measured
+from edgelab.course.results.benchmarks import save_measured
 from edgelab.maths.conv import conv2d, conv2d_grad, conv2d_loops, conv2d_macs
 
 BATCH, SIZE, CHANNELS, KERNELS, KERNEL = 32, 28, 8, 16, 3

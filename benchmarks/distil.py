@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from edgelab.artifacts import write_atomic
-from edgelab.course.measured import measured, results_folder, save_measured
+from edgelab.course.results.benchmarks import measured, results_folder, save_measured
 from edgelab.data import load_mnist
-from edgelab.train.augment import Augment
+from edgelab.train.fitting.augmentation import Augment
 
 if TYPE_CHECKING:
     import keras
@@ -60,7 +60,7 @@ def build(units: int, dropout: float = 0.0) -> keras.Model:
 
 def errors(model: keras.Model, x, y) -> int:
     """Return how many images a model answers wrong."""
-    from edgelab.train.fit import predict
+    from edgelab.train.judging.evaluation import predict
 
     return int((predict(model, x).argmax(axis=1) != y).sum())
 
@@ -69,8 +69,8 @@ def teacher_of(protocol: Protocol, x, y, work: Path = WORK) -> keras.Model:
     """Train the teacher, or take what an earlier run of this script trained."""
     import keras
 
-    from edgelab.train.fit import fit, set_seed
-    from edgelab.train.models import to_keras_bytes
+    from edgelab.train.fitting.training import fit, set_seed
+    from edgelab.train.networks.models import to_keras_bytes
 
     path = work / f"teacher_{protocol.teacher}_{protocol.teacher_epochs}_{len(x)}.keras"
     if not path.is_file():
@@ -84,8 +84,8 @@ def teacher_of(protocol: Protocol, x, y, work: Path = WORK) -> keras.Model:
 
 def student(protocol: Protocol, units: int, temperature: float, seed: int, teacher: keras.Model, x, y) -> dict:
     """Train one student; return the row without its test errors, and the student."""
-    from edgelab.shrink.distil import distil
-    from edgelab.train.fit import fit, set_seed
+    from edgelab.shrink.compress.distillation import distil
+    from edgelab.train.fitting.training import fit, set_seed
 
     set_seed(seed)
     model, begin = build(units), time.process_time()

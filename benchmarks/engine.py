@@ -15,12 +15,12 @@ from collections.abc import Callable
 import numpy as np
 
 from edgelab.artifacts import shipped
-from edgelab.course.measured import save_measured
+from edgelab.course.results.benchmarks import save_measured
 from edgelab.data import load_mnist, to_input
-from edgelab.deploy.device import Runner
-from edgelab.shrink.integer import IntegerModel
-from edgelab.shrink.parity import RESOLVERS, runtime_outputs
-from edgelab.shrink.quantize import quantize
+from edgelab.infer.integer.model import IntegerModel
+from edgelab.infer.parity import RESOLVERS, runtime_outputs
+from edgelab.infer.runner import Runner
+from edgelab.shrink.quantize.affine import quantize
 
 BATCH, TURNS = 1000, 5
 

@@ -14,9 +14,9 @@ import time
 
 from _cores import use_cores
 
-from edgelab.course.measured import save_measured
+from edgelab.course.results.benchmarks import save_measured
 from edgelab.data import load_mnist
-from edgelab.train.augment import Augment
+from edgelab.train.fitting.augmentation import Augment
 
 BATCH, STEPS, ROUNDS = 128, 60, 9
 
@@ -27,8 +27,9 @@ def measure(cores: int) -> list[dict]:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     import keras
 
-    from edgelab.train.family import FAMILY, light
-    from edgelab.train.fit import set_seed, stream
+    from edgelab.train.fitting.batches import stream
+    from edgelab.train.fitting.training import set_seed
+    from edgelab.train.networks.family import FAMILY, light
 
     use_cores(cores)
     mnist, n = load_mnist(), BATCH * STEPS

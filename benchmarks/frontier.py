@@ -18,10 +18,10 @@ from concurrent.futures import ProcessPoolExecutor, wait
 from pathlib import Path
 
 from edgelab.artifacts import write_atomic
-from edgelab.course.measured import measured, results_folder, save_measured
-from edgelab.course.results import machine
+from edgelab.course.results.benchmarks import measured, results_folder, save_measured
+from edgelab.course.results.recorded import machine
 from edgelab.data import load_mnist
-from edgelab.train.family import FAMILY, Recipe
+from edgelab.train.networks.family import FAMILY, Recipe
 
 FIVE_SEEDS = ("tiny", "small", "best")  # the others have three
 WEIGHTS = Path(__file__).resolve().parents[1] / "build" / "frontier"
@@ -49,10 +49,10 @@ def train(name: str, recipe: Recipe, seed: int, tell: Callable[[int], None], wei
     from _cores import use_cores
     from make_models import convert
 
-    from edgelab.train.cost import count
-    from edgelab.train.family import train_recipe
-    from edgelab.train.fit import evaluate
-    from edgelab.train.models import to_keras_bytes
+    from edgelab.train.costs.counting import count
+    from edgelab.train.judging.evaluation import evaluate
+    from edgelab.train.networks.family import train_recipe
+    from edgelab.train.networks.models import to_keras_bytes
 
     use_cores(1)
     mnist, begin = load_mnist(), time.perf_counter()

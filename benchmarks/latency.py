@@ -12,9 +12,9 @@ from collections.abc import Callable
 import numpy as np
 
 from edgelab.artifacts import shipped
-from edgelab.course.measured import save_measured
+from edgelab.course.results.benchmarks import save_measured
 from edgelab.data import load_mnist, to_input
-from edgelab.deploy.device import Runner
+from edgelab.infer.runner import Runner
 
 ROUNDS = 15
 

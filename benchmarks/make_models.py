@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgelab.artifacts import write_atomic
-from edgelab.course.measured import measured
+from edgelab.course.results.benchmarks import measured
 from edgelab.data import Mnist, load_mnist, split, to_input
-from edgelab.deploy.device import Runner
-from edgelab.shrink.convert import to_tflite
-from edgelab.train.family import FAMILY, train_recipe
-from edgelab.train.fit import evaluate, fit, scores, set_seed
-from edgelab.train.models import build, to_keras_bytes
+from edgelab.infer.runner import Runner
+from edgelab.shrink.convert.converter import to_tflite
+from edgelab.train.fitting.training import fit, set_seed
+from edgelab.train.judging.evaluation import evaluate, scores
+from edgelab.train.networks.family import FAMILY, train_recipe
+from edgelab.train.networks.models import build, to_keras_bytes
 
 if TYPE_CHECKING:
     import keras

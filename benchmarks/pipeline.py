@@ -6,8 +6,8 @@ usage: python benchmarks/pipeline.py
 import tempfile
 from pathlib import Path
 
-from edgelab.course.measured import save_measured
-from edgelab.course.run import notebooks_in, run
+from edgelab.course.notebooks.run import notebooks_in, run
+from edgelab.course.results.benchmarks import save_measured
 
 
 def main() -> None:

@@ -24,10 +24,10 @@ import numpy as np
 from frontier import WEIGHTS
 
 from edgelab.artifacts import write_atomic
-from edgelab.course.measured import measured, results_folder, save_measured
-from edgelab.course.results import machine
+from edgelab.course.results.benchmarks import measured, results_folder, save_measured
+from edgelab.course.results.recorded import machine
 from edgelab.data import Mnist, load_mnist, split, to_input
-from edgelab.train.family import FAMILY, train_recipe
+from edgelab.train.networks.family import FAMILY, train_recipe
 
 if TYPE_CHECKING:
     import keras
@@ -81,8 +81,8 @@ def begun(name: str, seed: int, mnist: Mnist, weights: Path) -> keras.Model:
     """Return the frontier's network, trained anew where it left none, with its BatchNorm folded."""
     import keras
 
-    from edgelab.shrink.fold import fold
-    from edgelab.train.models import to_keras_bytes
+    from edgelab.shrink.convert.folding import fold
+    from edgelab.train.networks.models import to_keras_bytes
 
     path = weights / f"{name}_{seed}.keras"
     if not path.is_file():
@@ -93,8 +93,8 @@ def begun(name: str, seed: int, mnist: Mnist, weights: Path) -> keras.Model:
 
 def files(model: keras.Model, training: str, mnist: Mnist) -> dict[str, bytes]:
     """Return the .tflite files that a run ends with: of a network trained in float, one for each number of bits."""
-    from edgelab.shrink.convert import to_tflite
-    from edgelab.shrink.qat import learn_ranges, quantize_aware, to_tflite_qat
+    from edgelab.shrink.convert.converter import to_tflite
+    from edgelab.shrink.quantize.quantization_aware import learn_ranges, quantize_aware, to_tflite_qat
 
     if training.startswith("qat"):
         return {f"int{training[3:]}": to_tflite_qat(model)}
@@ -112,9 +112,9 @@ def run(name: str, seed: int, training: str, weights: Path = WEIGHTS, images: in
     """Make the files of one run and return their rows. images: train on so many only, for a trial."""
     from _cores import use_cores
 
-    from edgelab.deploy.device import Runner
-    from edgelab.shrink.qat import learn_ranges, quantize_aware
-    from edgelab.train.fit import fit, hold_out, set_seed
+    from edgelab.infer.runner import Runner
+    from edgelab.shrink.quantize.quantization_aware import learn_ranges, quantize_aware
+    from edgelab.train.fitting.training import fit, hold_out, set_seed
 
     use_cores(1)
     mnist = load_mnist()

@@ -13,9 +13,9 @@ from multiprocessing import get_context
 
 from _cores import use_cores
 
-from edgelab.course.measured import measured, results_folder, save_measured
+from edgelab.course.results.benchmarks import measured, results_folder, save_measured
 from edgelab.data import load_mnist
-from edgelab.train.search import plan_cost, random_plans, successive_halving, winner
+from edgelab.train.networks.search import plan_cost, random_plans, successive_halving, winner
 
 SETTINGS = {
     "max_bytes": 4_000,
@@ -37,8 +37,9 @@ PARTS = {"validation": 50_000, "fresh": 55_000}
 
 def train(plan: str, epochs: int, seed: int, settings: dict, parts: tuple[str, ...]) -> dict:
     """Train a plan from scratch; return its accuracy on each part of the images, and the seconds."""
-    from edgelab.train.family import light
-    from edgelab.train.fit import evaluate, fit, set_seed
+    from edgelab.train.fitting.training import fit, set_seed
+    from edgelab.train.judging.evaluation import evaluate
+    from edgelab.train.networks.family import light
 
     mnist, n, begin = load_mnist(), settings["images"], time.perf_counter()
     x, y = mnist.x_train, mnist.y_train

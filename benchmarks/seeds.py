@@ -8,11 +8,11 @@ usage: python benchmarks/seeds.py        resumes where it was stopped; delete re
 
 from make_models import RECIPES, convert, train
 
-from edgelab.course.measured import measured, results_folder, save_measured
+from edgelab.course.results.benchmarks import measured, results_folder, save_measured
 from edgelab.data import load_mnist
-from edgelab.train.cost import count
-from edgelab.train.fit import evaluate
-from edgelab.train.models import build
+from edgelab.train.costs.counting import count
+from edgelab.train.judging.evaluation import evaluate
+from edgelab.train.networks.models import build
 
 MODELS = ("dense128", "small_cnn", "gru64")
 IN_INT8 = ("dense128", "small_cnn")

@@ -4,7 +4,7 @@ usage: python benchmarks/sparsity.py     resumes where it was stopped; delete re
 
 From row to row half of the weights of each layer go. Each is pruned twice: at once, without training; and gradually,
 over EPOCHS epochs on the training images. Nothing is chosen. The bytes are those of the float32 .tflite, of the same
-compressed by gzip, and of the file of edgelab.shrink.packed with 16 shared values a layer.
+compressed by gzip, and of the file of edgelab.shrink.compress.packed_file with 16 shared values a layer.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import gzip
 from typing import TYPE_CHECKING
 
 from edgelab.artifacts import shipped
-from edgelab.course.measured import measured, results_folder, save_measured
+from edgelab.course.results.benchmarks import measured, results_folder, save_measured
 from edgelab.data import load_mnist, to_input
-from edgelab.shrink.packed import pack, run, unpack
+from edgelab.shrink.compress.packed_file import pack, run, unpack
 
 if TYPE_CHECKING:
     import keras
@@ -27,9 +27,9 @@ def pruned(halvings: int, gradual: bool, x, y) -> keras.Model:
     """Return dense128 with 1/2^halvings of the weights of each layer."""
     import keras
 
-    from edgelab.shrink.prune import magnitude_mask
-    from edgelab.shrink.prune_train import pruning
-    from edgelab.train.fit import fit, set_seed
+    from edgelab.shrink.compress.prune import magnitude_mask
+    from edgelab.shrink.compress.prune_train import pruning
+    from edgelab.train.fitting.training import fit, set_seed
 
     set_seed(SEED)
     model, sparsity = keras.models.load_model(shipped("dense128")), 1 - 0.5**halvings
@@ -48,9 +48,9 @@ def pruned(halvings: int, gradual: bool, x, y) -> keras.Model:
 
 def row(model: keras.Model, mnist) -> dict:
     """Return accuracy and bytes of a pruned network, as floats and as the file that NumPy runs."""
-    from edgelab.shrink.cluster_train import share, to_layers
-    from edgelab.shrink.convert import to_tflite
-    from edgelab.train.fit import evaluate
+    from edgelab.shrink.compress.cluster_train import share, to_layers
+    from edgelab.shrink.convert.converter import to_tflite
+    from edgelab.train.judging.evaluation import evaluate
 
     tflite, file = to_tflite(model, "float32"), pack(to_layers(share(model, 16)))
     right = run(unpack(file), to_input(mnist.x_test)).argmax(axis=1) == mnist.y_test

@@ -9,15 +9,15 @@ import sys
 
 import numpy as np
 
-from edgelab.course.measured import save_measured
+from edgelab.course.results.benchmarks import save_measured
 
 IMPORTS = {
     "bare Python": "pass",
     "import edgelab": "import edgelab",
     "import numpy": "import numpy",
-    "import edgelab.deploy.device": "import edgelab.deploy.device",
+    "import edgelab.infer.runner": "import edgelab.infer.runner",
     "LiteRT, a Runner ready": (
-        "from edgelab.artifacts import shipped; from edgelab.deploy.device import Runner; "
+        "from edgelab.artifacts import shipped; from edgelab.infer.runner import Runner; "
         "Runner(shipped('small_cnn_int8'))"
     ),
     "import tensorflow": "import tensorflow",

@@ -20,13 +20,13 @@ import numpy as np
 from _cores import use_cores
 
 from edgelab.artifacts import write_atomic
-from edgelab.course.measured import measured, results_folder, save_measured
+from edgelab.course.results.benchmarks import measured, results_folder, save_measured
 from edgelab.data import Mnist, load_mnist, split
-from edgelab.train.augment import Augment
-from edgelab.train.evaluation import predict
-from edgelab.train.family import light
-from edgelab.train.fit import fit, set_seed
-from edgelab.train.models import to_keras_bytes
+from edgelab.train.fitting.augmentation import Augment
+from edgelab.train.fitting.training import fit, set_seed
+from edgelab.train.judging.evaluation import predict
+from edgelab.train.networks.family import light
+from edgelab.train.networks.models import to_keras_bytes
 from edgelab.train.transfer import cut_head, few_labels, fine_tune, probe, turned
 
 PLAN = "c8k5s2 c16 p c16 d32"

@@ -95,15 +95,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace, _: list[str]) -> int:
-    from edgelab.course.run import notebooks_in, run
+    from edgelab.course.notebooks.run import notebooks_in, run
 
     run(notebooks_in(root() / "notebooks"), root() / "build", options.start)
     return 0
 
 
 def _store(options: argparse.Namespace, _: list[str]) -> int:
-    from edgelab.course.run import notebooks_in, select
-    from edgelab.course.store import store
+    from edgelab.course.notebooks.run import notebooks_in, select
+    from edgelab.course.notebooks.store import store
 
     notebooks = notebooks_in(root() / "notebooks")
     store([select(notebooks, name) for name in options.name] or notebooks)
@@ -127,7 +127,7 @@ def _test(_: argparse.Namespace, others: list[str]) -> int:
 
 
 def _copy(options: argparse.Namespace, _: list[str]) -> int:
-    from edgelab.course.copying import copy_source, public_names
+    from edgelab.course.copy.select import copy_source, public_names
 
     source = "\n".join(public_names()) if options.list else copy_source(options.name)
     if hasattr(sys.stdout, "reconfigure"):
@@ -137,7 +137,7 @@ def _copy(options: argparse.Namespace, _: list[str]) -> int:
 
 
 def _sync(options: argparse.Namespace, _: list[str]) -> int:
-    from edgelab.course.sync import main as sync
+    from edgelab.course.derive.sync import main as sync
 
     return sync(check=options.check, root=root())
 

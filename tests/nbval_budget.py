@@ -18,7 +18,7 @@ import pytest
 from nbval.kernel import RunningKernel
 from nbval.plugin import IPyNbFile
 
-from edgelab.course.execute import peak_mb
+from edgelab.course.notebooks.execute import peak_mb
 
 # A shared machine is easily half as fast as the one that a budget was measured on.
 TIME_FACTOR = 2

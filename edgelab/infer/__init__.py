@@ -1,1 +1,1 @@
-"""Deploy: run a .tflite on a device; nothing here reaches TensorFlow or Keras."""
+"""Infer: what a .tflite is and how it runs. NumPy and LiteRT, never TensorFlow."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edgelab.shrink.convert import quiet
-from edgelab.shrink.integer import IntegerModel
-from edgelab.shrink.rules import RULES
-from edgelab.shrink.tflite import read
+from edgelab.infer.integer.model import IntegerModel
+from edgelab.infer.integer.rules import RULES
+from edgelab.infer.tflite import read
+from edgelab.quiet import quiet
 
 # As LiteRT calls the sets of kernels that it can be told to use.
 RESOLVERS = {

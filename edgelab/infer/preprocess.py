@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgelab.deploy.image import WORK_SIDE, read_image
+from edgelab.infer.image import WORK_SIDE, read_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image

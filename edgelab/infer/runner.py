@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from edgelab.artifacts import recorded_sha256, verify
+from edgelab.quiet import without_info
 
 KERNELS = {
     "xnnpack": "AUTO",
@@ -55,28 +52,6 @@ def probe(path: str | Path, timeout: float = 20.0) -> None:
     if child.returncode > 0:
         reason = (child.stderr.strip().splitlines() or ["no message"])[-1]
         raise ValueError(f"{path}: not a model that LiteRT can run ({reason}). {advice}")
-
-
-@contextlib.contextmanager
-def without_info() -> Iterator[None]:
-    """Drop LiteRT's "INFO: Created …" lines, which C++ writes to descriptor 2; let warnings and errors through.
-
-    >>> with without_info():
-    ...     written = os.write(2, b"INFO: Created a delegate.\\n")
-    """
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-            held.seek(0)
-            for line in held:
-                if not line.startswith(b"INFO:"):
-                    os.write(2, line)
 
 
 class Runner:

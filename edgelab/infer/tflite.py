@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgelab.train.ledger import Cost, Row, live_bytes
+from edgelab.maths.cost_table import Cost, Row, live_bytes
 
 PRODUCTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 # What these add or multiply may be weights: BatchNorm that could not be folded, for one.
@@ -178,11 +178,11 @@ def count_tflite(tflite: bytes | str | Path | Graph) -> Cost:
     """Count what a .tflite costs on one image, in the types that its own tensors have.
 
     tflite: as in `read`, or what `read` returned. params are the values in the weights and biases that the file holds,
-    scales and zero points apart; the rest is counted as in `edgelab.train.cost`, one row an operator, and each operator
-    but a reshape writes a tensor of its own. `weight_bytes()` is what the file stores, `weight_bytes("int4")` what
-    these numbers would take as int4. LiteRT's arena takes more than `activation_bytes`: it keeps the input to the end,
-    begins each tensor at a multiple of 64 bytes, and has scratch memory. Raises ValueError as `read` does, for a size
-    left open, and for an operator that can't be counted.
+    scales and zero points apart; the rest is counted as in `edgelab.train.costs`, one row an operator, and each
+    operator but a reshape writes a tensor of its own. `weight_bytes()` is what the file stores,
+    `weight_bytes("int4")` what these numbers would take as int4. LiteRT's arena takes more than `activation_bytes`: it
+    keeps the input to the end, begins each tensor at a multiple of 64 bytes, and has scratch memory. Raises ValueError
+    as `read` does, for a size left open, and for an operator that can't be counted.
 
     >>> x, w, y = Tensor("x", (1, 4)), Tensor("w", (3, 4), data=np.ones((3, 4), np.float32)), Tensor("y", (1, 3))
     >>> count_tflite(Graph((x, w, y), (Operator("FULLY_CONNECTED", (0, 1, -1), (2,), {}),), (0,), (2,))).macs

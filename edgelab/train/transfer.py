@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgelab.train.augment import Augment
-from edgelab.train.evaluation import predict
-from edgelab.train.feed import check_images, stream
-from edgelab.train.watch import guard
+from edgelab.data import check_images
+from edgelab.train.fitting.augmentation import Augment
+from edgelab.train.fitting.batches import stream
+from edgelab.train.fitting.callbacks import guard
+from edgelab.train.judging.evaluation import predict
 
 if TYPE_CHECKING:
     import keras

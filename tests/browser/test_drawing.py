@@ -14,7 +14,7 @@ from .conftest import Lab, idle, open_notebook, run_all, save, scroll_to
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "01_first_digit.ipynb"
 # Says which way a stroke runs: no model, so what fails here is the pad.
 PAD = """
-from edgelab.course.pad import DrawingPad
+from edgelab.course.widgets.drawing_pad import DrawingPad
 
 def answer(image):
     height, width = image.any(axis=1).sum(), image.any(axis=0).sum()

@@ -118,8 +118,8 @@ def test_a_dragged_slider_does_not_queue_its_places(page: Page, lab: Lab):
     """A figure that takes half a second, and forty places of the slider: only the latest is drawn, not all in turn."""
     slow = """
 import time
-from edgelab.course.explorer import Explorer, slider
-from edgelab.course.plots import new_figure
+from edgelab.course.widgets.explorer import Explorer, slider
+from edgelab.course.figures.plots import new_figure
 calls = []
 def draw(n):
     calls.append(n)
@@ -144,8 +144,8 @@ Explorer(draw, {"n": slider(0, 0, 40, 1, "n")})
 def test_an_error_of_the_readers_function_is_shown(page: Page, lab: Lab):
     """And a picture again, as soon as the function can draw one."""
     code = """
-from edgelab.course.explorer import Explorer, slider
-from edgelab.course.plots import new_figure
+from edgelab.course.widgets.explorer import Explorer, slider
+from edgelab.course.figures.plots import new_figure
 Explorer(lambda n: (new_figure(2, 1)[0], f"a twelfth of {12 // (2 - n)}"), {"n": slider(1, 0, 3, 1, "n")})
 """
     nbformat.write(notebook_of(code), lab.root / "error.ipynb")

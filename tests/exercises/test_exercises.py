@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgelab.course.check import Exercise
 from edgelab.course.exercises import complaints, exercises, find, modules
+from edgelab.course.exercises.engine.check import Exercise
 
 ROOT = Path(__file__).resolve().parents[2]
 ALL = [one for module in modules() for one in exercises(module)]

@@ -1,7 +1,7 @@
 """EfficientNet in full size, put together from the course's block, to compare with keras.applications."""
 
-from edgelab.train.blocks import conv_bn, mbconv
-from edgelab.train.scaling import round_filters, round_repeats
+from edgelab.train.networks.blocks import conv_bn, mbconv
+from edgelab.train.networks.scaling import round_filters, round_repeats
 
 # Kernel, repeats, filters, expansion, stride: Tan and Le 2019, table 1.
 STAGES = (

@@ -9,18 +9,24 @@ import subprocess
 from pathlib import Path
 
 # The arrows of the package run down only: what each wing may import of the others.
-GROUND = {"mnist", "data", "artifacts"}
+GROUND = {"mnist", "data", "artifacts", "quiet"}
 MAY_IMPORT = {
     "mnist": set(),
     "data": {"mnist"},
     "artifacts": set(),
+    "quiet": set(),
     "maths": set(),
     "train": GROUND | {"maths"},
-    "shrink": GROUND | {"maths", "train"},
-    "deploy": GROUND | {"maths", "shrink"},
-    "course": GROUND | {"maths", "train", "shrink", "deploy"},
-    "cli": GROUND | {"maths", "train", "shrink", "deploy", "course"},
+    "infer": GROUND | {"maths"},
+    "shrink": GROUND | {"maths", "train", "infer"},
+    "deploy": GROUND | {"maths", "infer"},
+    "fleet": GROUND | {"maths", "infer"},
+    "federate": GROUND | {"maths", "train"},
+    "course": GROUND | {"maths", "train", "infer", "shrink", "deploy", "fleet", "federate"},
+    "cli": GROUND | {"maths", "train", "infer", "shrink", "deploy", "fleet", "federate", "course"},
 }
+# What runs on a device: nothing under these wings may reach TensorFlow.
+LIGHT = ("infer", "deploy", "fleet")
 HEAVY = {"tensorflow", "keras", "tf_keras"}
 UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME)\b")
 

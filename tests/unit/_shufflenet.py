@@ -1,6 +1,6 @@
 """ShuffleNet V1 in full size, put together from the course's unit, to compare with the paper's table 1."""
 
-from edgelab.train.blocks import conv_bn, shuffle_unit
+from edgelab.train.networks.blocks import conv_bn, shuffle_unit
 
 # Channels after stages 2, 3 and 4 at width 1x, and complexity in millions of multiply-adds: Zhang et al. 2018, table 1.
 CHANNELS = {1: (144, 288, 576), 2: (200, 400, 800), 3: (240, 480, 960), 4: (272, 544, 1088), 8: (384, 768, 1536)}

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgelab.shrink.quantize import (
+from edgelab.infer.integer.rounding import ROUNDINGS
+from edgelab.shrink.quantize.affine import (
     choose_channel_qparams,
     choose_qparams,
     dequantize,
@@ -21,8 +22,7 @@ from edgelab.shrink.quantize import (
     rescale,
     shift_right,
 )
-from edgelab.shrink.ranges import entropy_range, min_max_range, mse_range, percentile_range
-from edgelab.shrink.rounding import ROUNDINGS
+from edgelab.shrink.quantize.ranges import entropy_range, min_max_range, mse_range, percentile_range
 
 bits = st.integers(2, 16)
 reals = st.floats(-1e6, 1e6, width=32)
@@ -88,7 +88,7 @@ def test_quantized_values_come_back_as_themselves():
 def test_it_quantizes_as_tensorflow_lites_own_parameters_say():
     """What the file of a shipped model states for its input: a digit's 0 is -128, and its 255 is 127."""
     from edgelab.artifacts import shipped
-    from edgelab.shrink.tflite import read
+    from edgelab.infer.tflite import read
 
     graph = read(shipped("small_cnn_int8"))
     x = graph.tensors[graph.inputs[0]]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from edgelab.train.augment import Augment, augmented, warp
+from edgelab.train.fitting.augmentation import Augment, augmented, warp
 
 small = {"max_examples": 40, "deadline": None}
 

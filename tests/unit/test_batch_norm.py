@@ -6,9 +6,10 @@ import pytest
 from keras import layers
 
 from edgelab.data import load_mnist
-from edgelab.train.augment import Augment
-from edgelab.train.family import light
-from edgelab.train.fit import fit, hold_out, set_seed, settle
+from edgelab.train.fitting.augmentation import Augment
+from edgelab.train.fitting.batch_norm import settle
+from edgelab.train.fitting.training import fit, hold_out, set_seed
+from edgelab.train.networks.family import light
 
 
 @pytest.fixture(scope="module")

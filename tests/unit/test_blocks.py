@@ -7,9 +7,9 @@ from _shufflenet import CHANNELS, MILLION_MACS, shufflenet_v1
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgelab.deploy.device import Runner
-from edgelab.shrink.convert import to_tflite
-from edgelab.train.blocks import (
+from edgelab.infer.runner import Runner
+from edgelab.shrink.convert.converter import to_tflite
+from edgelab.train.networks.blocks import (
     channel_shuffle,
     conv_bn,
     depthwise_bn,

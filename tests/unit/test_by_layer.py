@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from edgelab.artifacts import shipped
 from edgelab.data import load_mnist, to_input
-from edgelab.deploy.device import Runner
-from edgelab.shrink.layer_errors import LayerError, layer_errors, one_layer_errors, sqnr_db, table
-from edgelab.shrink.post_training import quantize_file
-from edgelab.shrink.quantize import choose_qparams, dequantize, quantize
-from edgelab.shrink.tflite import read
+from edgelab.infer.runner import Runner
+from edgelab.infer.tflite import read
+from edgelab.shrink.quantize.affine import choose_qparams, dequantize, quantize
+from edgelab.shrink.quantize.by_layer import LayerError, layer_errors, one_layer_errors, sqnr_db, table
+from edgelab.shrink.quantize.post_training import quantize_file
 
 CONVERTED = ["CONV_2D", "MAX_POOL_2D", "CONV_2D", "MAX_POOL_2D", "RESHAPE", "FULLY_CONNECTED", "FULLY_CONNECTED"]
 

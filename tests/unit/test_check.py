@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from edgelab.course.check import Exercise, Mistake, Verdict, exercise
-from edgelab.course.compare import Outcome, describe_call, difference, disagreement, outcome
+from edgelab.course.exercises.engine.check import Exercise, Mistake, Verdict, exercise
+from edgelab.course.exercises.engine.compare import Outcome, describe_call, difference, disagreement, outcome
 
 
 @exercise(

@@ -9,11 +9,12 @@ import pytest
 
 from edgelab.artifacts import shipped
 from edgelab.data import load_mnist, to_input
-from edgelab.shrink import apart
-from edgelab.shrink.apart import convert_apart, run_apart, unchecked
-from edgelab.shrink.convert import MODES, quiet, to_tflite
-from edgelab.shrink.tflite import read
-from edgelab.train.models import gru64
+from edgelab.infer.tflite import read
+from edgelab.quiet import quiet
+from edgelab.shrink.convert import child_process as apart
+from edgelab.shrink.convert.child_process import convert_apart, run_apart, unchecked
+from edgelab.shrink.convert.converter import MODES, to_tflite
+from edgelab.train.networks.models import gru64
 
 
 def doubled(x: np.ndarray) -> np.ndarray:
@@ -107,7 +108,7 @@ def test_it_works_from_a_script(tmp_path):
     """Its own process must not run the script a second time, as multiprocessing's would without a guard."""
     path = tmp_path / "script.py"
     path.write_text(
-        "from edgelab.shrink.apart import run_apart\n\n\ndef one():\n    return 1\n\n\nprint('once', run_apart(one))\n"
+        "from edgelab.shrink.convert import run_apart\n\n\ndef one():\n    return 1\n\n\nprint('once', run_apart(one))"
     )
     done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout == "once 1\n"

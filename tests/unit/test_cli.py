@@ -10,8 +10,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from edgelab import cli
-from edgelab.course.copying import copy_source
-from edgelab.course.execute import kernel_environment
+from edgelab.course.copy.select import copy_source
+from edgelab.course.notebooks.execute import kernel_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,7 +77,7 @@ def test_store_takes_names(clone, monkeypatch):
     for name in ("01_first", "07_convert"):
         nbformat.write(new_notebook(), clone / "notebooks" / f"{name}.ipynb")
     stored = []
-    monkeypatch.setattr("edgelab.course.store.store", stored.append)
+    monkeypatch.setattr("edgelab.course.notebooks.store.store", stored.append)
     assert cli.main(["store", "7"]) == 0
     assert cli.main(["store"]) == 0
     assert [[path.stem for path in paths] for paths in stored] == [["07_convert"], ["01_first", "07_convert"]]
@@ -88,7 +88,7 @@ def test_store_takes_names(clone, monkeypatch):
 def test_sync_passes_its_verdict_on(clone, monkeypatch):
     """CI asks --check whether a generated file is out of date."""
     asked = []
-    monkeypatch.setattr("edgelab.course.sync.main", lambda check, root: asked.append((check, root)) or 1)
+    monkeypatch.setattr("edgelab.course.derive.sync.main", lambda check, root: asked.append((check, root)) or 1)
     assert cli.main(["sync", "--check"]) == 1
     assert cli.main(["sync"]) == 1
     assert asked == [(True, clone), (False, clone)]

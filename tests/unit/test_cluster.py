@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.cluster import KMeans
 
-from edgelab.shrink.cluster import STARTS, cluster_weights, codebook_gradient, first_codebook, lloyd
+from edgelab.shrink.compress.cluster import STARTS, cluster_weights, codebook_gradient, first_codebook, lloyd
 
 # Small integers, as floats: ties, repeats and empty clusters are what breaks a k-means.
 lattice = hnp.arrays(np.float32, st.integers(1, 60), elements=st.integers(-20, 20).map(float))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from edgelab.data import to_input
-from edgelab.shrink.cluster import codebook_gradient
-from edgelab.shrink.cluster_train import share, to_layers
-from edgelab.shrink.packed import pack, run, unpack
-from edgelab.shrink.prune import magnitude_mask
+from edgelab.shrink.compress.cluster import codebook_gradient
+from edgelab.shrink.compress.cluster_train import share, to_layers
+from edgelab.shrink.compress.packed_file import pack, run, unpack
+from edgelab.shrink.compress.prune import magnitude_mask
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def network():
     """A small LeNet with pruned weights and biases that are not 0."""
     from keras import Input, Sequential, layers
 
-    from edgelab.train.fit import set_seed
+    from edgelab.train.fitting.training import set_seed
 
     set_seed(1)
     model = Sequential(
@@ -79,7 +79,7 @@ def test_the_gradient_of_a_codebook_is_the_sum_over_its_weights(digits):
 
 
 def test_training_moves_codebooks_and_leaves_zeros_and_codes(digits):
-    from edgelab.train.fit import fit
+    from edgelab.train.fitting.training import fit
 
     model = network()
     shared = share(model, {"c1": 3, "c2": 4, "d1": 5, "d2": 6})

@@ -5,10 +5,11 @@ import pytest
 
 from edgelab.artifacts import shipped
 from edgelab.data import load_mnist, to_input
-from edgelab.deploy.device import Runner
-from edgelab.shrink.convert import MODES, check_calibration, quiet, to_tflite
-from edgelab.shrink.tflite import read
-from edgelab.train.models import gru64
+from edgelab.infer.runner import Runner
+from edgelab.infer.tflite import read
+from edgelab.quiet import quiet
+from edgelab.shrink.convert.converter import MODES, check_calibration, to_tflite
+from edgelab.train.networks.models import gru64
 
 
 @pytest.fixture(scope="module")

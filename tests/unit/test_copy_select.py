@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from edgelab.course import copying
-from edgelab.course.layout import File, assembled, import_text
-from edgelab.course.pieces import Piece, annotations_in, example_names, names_used, pieces, statement_text
+from edgelab.course.copy import select as copying
+from edgelab.course.copy.assemble import File, assembled, import_text
+from edgelab.course.copy.parse import Piece, annotations_in, example_names, names_used, pieces, statement_text
 
 MADE_UP = '''"""A module."""
 
@@ -379,7 +379,7 @@ def test_one_file_is_assembled_as_it_is_written():
 def test_the_heading_names_origin_licence_and_what_must_be_installed():
     """Apache-2.0 asks for the notice; a reader of the copy asks what to install."""
     heading = copying.copy_source("shrink.convert.to_tflite").split("\n\n")[0]
-    assert heading.startswith("# edgelab.shrink.convert.to_tflite, copied from edgelab ")
+    assert heading.startswith("# edgelab.shrink.convert.converter.to_tflite, copied from edgelab ")
     assert "SPDX-License-Identifier: Apache-2.0" in heading
     assert "# It imports: keras, numpy, tensorflow" in heading
     assert "needs edgelab" not in heading
@@ -407,8 +407,8 @@ def test_every_copy_of_the_package_passes_the_linter_and_the_formatter(tmp_path,
 def test_copying_imports_none_of_what_it_copies():
     """`edgelab copy to_tflite` must not cost the 3 s and 500 MB of TensorFlow, nor need it installed."""
     code = (
-        "import sys; from edgelab.course.copying import copy_source; copy_source('to_tflite');"
-        "print([m for m in ('numpy', 'keras', 'tensorflow', 'edgelab.shrink.convert') if m in sys.modules])"
+        "import sys; from edgelab.course.copy.select import copy_source; copy_source('to_tflite');"
+        "print([m for m in ('numpy', 'keras', 'tensorflow', 'edgelab.shrink.convert.converter') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

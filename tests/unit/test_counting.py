@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgelab.maths.conv import conv2d_macs
-from edgelab.train import models, sequences
-from edgelab.train.blocks import conv_bn, depthwise_bn, squeeze_excite
-from edgelab.train.cost import PRECISIONS, Cost, Row, bits, count, live_bytes
-from edgelab.train.family import light
+from edgelab.train.costs.counting import PRECISIONS, Cost, Row, bits, count, live_bytes
+from edgelab.train.networks import models
+from edgelab.train.networks.blocks import conv_bn, depthwise_bn, squeeze_excite
+from edgelab.train.networks.family import light
+from edgelab.train.sequences import failure_warning as sequences
 
 PLANS = st.lists(
     st.builds("{}{}k{}s{}".format, st.sampled_from("cdm"), st.integers(1, 12), st.integers(1, 5), st.integers(1, 2)),
@@ -379,6 +380,6 @@ def test_counting_leaves_the_model_alone():
 
 def test_the_type_needs_no_keras():
     """A file of a wing that never imports TensorFlow counts with it."""
-    code = "import sys, edgelab.train.cost; print({'keras', 'tensorflow', 'numpy'} & set(sys.modules))"
+    code = "import sys, edgelab.train.costs.counting; print({'keras', 'tensorflow', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgelab.maths.nn import cross_entropy, numeric_gradient
-from edgelab.shrink.distil import distil, distillation_grad, distillation_loss, distiller, soften
+from edgelab.shrink.compress.distillation import distil, distillation_grad, distillation_loss, distiller, soften
 
 temperatures = st.floats(0.5, 20)
 alphas = st.floats(0, 1)
@@ -119,8 +119,8 @@ def test_the_model_that_trains_has_this_loss(digits):
     """What Keras reports for a batch is what NumPy computes from both networks' logits."""
     import keras
 
-    from edgelab.train.evaluation import predict
-    from edgelab.train.fit import set_seed
+    from edgelab.train.fitting.training import set_seed
+    from edgelab.train.judging.evaluation import predict
 
     set_seed(1)
     student, teacher = network(16), network(32)
@@ -140,8 +140,8 @@ def test_the_model_that_trains_has_this_loss(digits):
 
 def test_a_student_of_the_teacher_alone_learns_without_labels(digits):
     """Labels that are all wrong must not matter where the teacher has all the weight; and it stays as it was."""
-    from edgelab.train.evaluation import predict
-    from edgelab.train.fit import fit, set_seed
+    from edgelab.train.fitting.training import fit, set_seed
+    from edgelab.train.judging.evaluation import predict
 
     set_seed(2)
     x, y = digits

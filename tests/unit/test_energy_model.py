@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgelab.maths.offload import edge
-from edgelab.train.cost import Cost, Row
-from edgelab.train.energy import Energy, energy, joules_per_byte, joules_per_mac
+from edgelab.train.costs.counting import Cost, Row
+from edgelab.train.costs.energy_model import Energy, energy, joules_per_byte, joules_per_mac
 
 # Horowitz 2014, figure 1.1.9, in picojoules: product, sum; a 64-bit access.
 PRODUCT_AND_SUM = {"int8": (0.2, 0.1), "int32": (3.1, 0.1), "float16": (1.1, 0.4), "float32": (3.7, 0.9)}

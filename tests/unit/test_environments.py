@@ -16,7 +16,7 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 
 import edgelab
-from edgelab.course import sync
+from edgelab.course.derive import sync
 
 ROOT = Path(__file__).resolve().parents[2]
 PLATFORMS = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64"))

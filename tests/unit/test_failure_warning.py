@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgelab.deploy.device import Runner
+from edgelab.infer.runner import Runner
 from edgelab.maths.rnn import gru
-from edgelab.shrink.convert import to_tflite
-from edgelab.train.fit import set_seed
-from edgelab.train.sequences import (
+from edgelab.shrink.convert.converter import to_tflite
+from edgelab.train.fitting.training import set_seed
+from edgelab.train.sequences.failure_warning import (
     Alarms,
     choose_threshold,
     fit_sequences,

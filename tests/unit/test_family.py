@@ -7,9 +7,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from edgelab.data import load_mnist
-from edgelab.train import family
-from edgelab.train.augment import Augment
-from edgelab.train.family import Recipe, Step, light, parse_plan, train_recipe
+from edgelab.train.fitting.augmentation import Augment
+from edgelab.train.networks import family
+from edgelab.train.networks.family import Recipe, Step, light, parse_plan, train_recipe
 
 STEPS = st.one_of(
     st.just(Step("p", 0, 2, 2)),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgelab.course.plots import (
+from edgelab.course.figures.plots import (
     COLOURS,
     DASHES,
     GRID,
@@ -25,7 +25,7 @@ from edgelab.course.plots import (
     show,
 )
 from edgelab.data import load_mnist
-from edgelab.train.confidence import Reliability
+from edgelab.train.judging.calibrated_confidence import Reliability
 
 # How linear RGB looks without one kind of cone: Machado, Oliveira and Fernandes 2009, severity 1.0.
 EYES = {
@@ -139,7 +139,7 @@ def test_a_figure_has_its_paper_wherever_it_is_shown():
 import io, matplotlib as mpl, numpy as np
 from PIL import Image
 mpl.rcParams.update({"figure.facecolor": "black", "axes.facecolor": "black", "font.size": 5})
-from edgelab.course.plots import new_figure, png
+from edgelab.course.figures.plots import new_figure, png
 figure, axes = new_figure()
 axes[0, 0].set_title("title")
 image = Image.open(io.BytesIO(png(figure)))

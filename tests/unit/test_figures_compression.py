@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from edgelab.course.plots_compress import (
+from edgelab.course.figures.compression import (
     HINTON,
     PAPERS,
     Level,

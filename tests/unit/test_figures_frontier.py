@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgelab.course.plots import INK, PAPER
-from edgelab.course.plots_frontier import PEERS, Network, Peer, frontier, networks, worth_having
+from edgelab.course.figures.frontier_plot import PEERS, Network, Peer, frontier, networks, worth_having
+from edgelab.course.figures.plots import INK, PAPER
 
 FAMILY = [
     Network("f500", 700, (0.978, 0.981, 0.983)),

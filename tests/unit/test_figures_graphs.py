@@ -1,8 +1,8 @@
 """Layers beside operators: read from the names that the converter writes, on shipped files."""
 
 from edgelab.artifacts import shipped
-from edgelab.course.plots_graph import partners, side_by_side
-from edgelab.shrink.tflite import read
+from edgelab.course.figures.graphs import partners, side_by_side
+from edgelab.infer.tflite import read
 
 CNN = [
     "conv2d",
@@ -37,6 +37,6 @@ def test_the_figure_has_each_layer_and_each_operator():
 
 
 def test_an_empty_file_is_drawn():
-    from edgelab.shrink.tflite import Graph
+    from edgelab.infer.tflite import Graph
 
     assert side_by_side([], Graph((), (), (), ())).axes

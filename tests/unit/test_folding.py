@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from edgelab.shrink.fold import fold, fold_batch_norm
-from edgelab.train.cost import count
-from edgelab.train.family import FAMILY, light
-from edgelab.train.models import build
+from edgelab.shrink.convert.folding import fold, fold_batch_norm
+from edgelab.train.costs.counting import count
+from edgelab.train.networks.family import FAMILY, light
+from edgelab.train.networks.models import build
 
 
 def used(model, seed=0):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edgelab.train.family import FAMILY, Recipe
+from edgelab.train.networks.family import FAMILY, Recipe
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
@@ -52,7 +52,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import frontier
-from edgelab.train.family import Recipe
+from edgelab.train.networks.family import Recipe
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     family = {"tiny": Recipe("c2k5s2", 1), "small": Recipe("c2k5s2 p", 1)}

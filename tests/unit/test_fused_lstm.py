@@ -6,9 +6,9 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgelab.infer.tflite import read
 from edgelab.maths.rnn import lstm
-from edgelab.shrink.fused_lstm import lstm_tflite
-from edgelab.shrink.tflite import read
+from edgelab.shrink.convert.fused_lstm import lstm_tflite
 
 # 28 steps of sums of up to 100 products in float32 in another order, on states within -1 and 1
 CLOSE = 1e-5

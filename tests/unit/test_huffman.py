@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgelab.shrink.huffman import LONGEST, canonical_codes, code_lengths, decode, encode, entropy
+from edgelab.shrink.compress.huffman import LONGEST, canonical_codes, code_lengths, decode, encode, entropy
 
 messages = st.lists(st.integers(0, 40), max_size=300).map(lambda s: np.array(s, np.uint8))
 skewed = st.lists(st.integers(0, 12).map(lambda e: 2**e), min_size=1, max_size=60)

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFile
 
-from edgelab.deploy.image import ORIENTATION, read_image
-from edgelab.deploy.preprocess import to_mnist
+from edgelab.infer.image import ORIENTATION, read_image
+from edgelab.infer.preprocess import to_mnist
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_damaged_file_is_a_value_error_or_still_an_image(tmp_path_factory, kin
 def test_arrays_need_no_pillow_and_the_input_is_left_alone():
     """A device that gets its pixels from a camera driver has numpy only."""
     code = (
-        "import sys, numpy as np; from edgelab.deploy.preprocess import to_mnist\n"
+        "import sys, numpy as np; from edgelab.infer.preprocess import to_mnist\n"
         "page = np.full((28, 28), 255, np.uint8); page[5:20, 12:15] = 0; page.flags.writeable = False\n"
         "to_mnist(page); print(sorted(m for m in ('PIL', 'tensorflow', 'scipy') if m in sys.modules))"
     )

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from edgelab.data import load_mnist
-from edgelab.train.evaluation import predict
-from edgelab.train.imagenet import BACKBONES, imagenet_backbone, to_backbone_input
+from edgelab.train.judging.evaluation import predict
+from edgelab.train.networks.imagenet import BACKBONES, imagenet_backbone, to_backbone_input
 from edgelab.train.transfer import fine_tune, probe
 
 FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_96_no_top.h5"  # what Keras Applications asks a server for

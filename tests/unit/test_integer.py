@@ -10,19 +10,13 @@ from _tflite import RUNTIMES, File
 
 from edgelab.artifacts import shipped
 from edgelab.data import load_mnist, to_input
-from edgelab.shrink.integer import IntegerModel, prepare
-from edgelab.shrink.parity import (
-    differences,
-    expose,
-    layer_differences,
-    relu_tflite,
-    runtime_outputs,
-)
-from edgelab.shrink.post_training import quantize_file
-from edgelab.shrink.quantize import quantize
-from edgelab.shrink.rules import RULES
-from edgelab.shrink.steps import STEPS, Place
-from edgelab.shrink.tflite import Graph, Operator, Tensor, read
+from edgelab.infer.integer.model import IntegerModel, prepare
+from edgelab.infer.integer.rules import RULES
+from edgelab.infer.integer.steps import STEPS, Place
+from edgelab.infer.parity import differences, expose, layer_differences, relu_tflite, runtime_outputs
+from edgelab.infer.tflite import Graph, Operator, Tensor, read
+from edgelab.shrink.quantize.affine import quantize
+from edgelab.shrink.quantize.post_training import quantize_file
 
 LISTED = json.loads(shipped("small_cnn_int8").with_name("models.json").read_text(encoding="utf-8"))["models"]
 MODELS = [each["name"] for each in LISTED if each["name"].endswith("_int8")]
@@ -129,7 +123,7 @@ class Refuse:
             raise ImportError(name)
 sys.meta_path.insert(0, Refuse())
 import numpy as np
-from edgelab.shrink.integer import IntegerModel
+from edgelab.infer.integer.model import IntegerModel
 np.save("y.npy", IntegerModel(sys.argv[1], "xnnpack").run(np.load("x.npy")))
 print(sorted(name for name in sys.modules if "interpreter" in name and "litert" in name))
 """

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from edgelab.artifacts import shipped
 from edgelab.data import load_mnist, to_input
-from edgelab.shrink.integer import IntegerModel
-from edgelab.shrink.parity import runtime_outputs
-from edgelab.shrink.quantize import quantize
-from edgelab.shrink.rules import RULES
+from edgelab.infer.integer.model import IntegerModel
+from edgelab.infer.integer.rules import RULES
+from edgelab.infer.parity import runtime_outputs
+from edgelab.shrink.quantize.affine import quantize
 
 ROOT = Path(__file__).resolve().parents[2]
 

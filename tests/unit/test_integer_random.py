@@ -8,10 +8,10 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from edgelab.shrink.integer import IntegerModel
-from edgelab.shrink.parity import runtime_outputs
-from edgelab.shrink.steps import STEPS
-from edgelab.shrink.tflite import read
+from edgelab.infer.integer.model import IntegerModel
+from edgelab.infer.integer.steps import STEPS
+from edgelab.infer.parity import runtime_outputs
+from edgelab.infer.tflite import read
 
 LAYERS = IMAGES | VECTORS
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgelab.shrink.elementwise import (
+from edgelab.infer.integer.elementwise import (
     add_builtin,
     add_double,
     add_shift,
@@ -18,7 +18,7 @@ from edgelab.shrink.elementwise import (
     mean_float32,
     quantize_input,
 )
-from edgelab.shrink.kernels import (
+from edgelab.infer.integer.kernels import (
     activation_range,
     average_pool,
     conv2d_sums,
@@ -27,8 +27,8 @@ from edgelab.shrink.kernels import (
     exact_float,
     max_pool,
 )
-from edgelab.shrink.rounding import half_away
-from edgelab.shrink.softmax import (
+from edgelab.infer.integer.rounding import half_away
+from edgelab.infer.integer.softmax import (
     exp_fixed,
     logistic_fixed,
     logistic_table,

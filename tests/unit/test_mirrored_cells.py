@@ -1,4 +1,4 @@
-"""edgelab.course.mirror: what a notebook shows as the package's code is the package's code."""
+"""edgelab.course.derive.mirrored_cells: what a notebook shows as the package's code is the package's code."""
 
 import builtins
 import json
@@ -11,9 +11,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from edgelab.course import mirror, sync
-from edgelab.course.mirror import content, mirrored, parse
-from edgelab.course.pieces import pieces
+from edgelab.course.copy.parse import pieces
+from edgelab.course.derive import mirrored_cells as mirror
+from edgelab.course.derive import sync
+from edgelab.course.derive.mirrored_cells import content, mirrored, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "notebooks/03_x.ipynb"

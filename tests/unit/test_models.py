@@ -10,9 +10,9 @@ import pytest
 
 from edgelab.artifacts import find, read_index, shipped
 from edgelab.data import load_mnist, to_input
-from edgelab.deploy.device import Runner
-from edgelab.shrink.convert import to_tflite
-from edgelab.train.models import (
+from edgelab.infer.runner import Runner
+from edgelab.shrink.convert.converter import to_tflite
+from edgelab.train.networks.models import (
     best,
     build,
     dense128,
@@ -27,7 +27,7 @@ from edgelab.train.models import (
     tiny,
     to_keras_bytes,
 )
-from edgelab.train.scaling import compound_scaling
+from edgelab.train.networks.scaling import compound_scaling
 
 
 def conv(size, before, after):

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from edgelab.course import sync
+from edgelab.course.derive import sync
 from edgelab.course.exercises import TAG, modules
 from edgelab.course.exercises import exercises as exercises_of
 

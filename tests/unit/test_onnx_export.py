@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from keras import layers
 
 from edgelab.artifacts import shipped
-from edgelab.shrink.onnx import OnnxGraph, to_onnx
-from edgelab.train.models import build
+from edgelab.shrink.convert.onnx_export import OnnxGraph, to_onnx
+from edgelab.train.networks.models import build
 
 
 def answers(file, x):

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgelab.artifacts import write_atomic
-from edgelab.course.copying import copy_source
-from edgelab.shrink.cluster import cluster_weights
-from edgelab.shrink.packed import MAGIC, MOST_WEIGHTS, Layer, from_gaps, pack, run, to_gaps, unpack
-from edgelab.shrink.prune import magnitude_mask
+from edgelab.course.copy.select import copy_source
+from edgelab.shrink.compress.cluster import cluster_weights
+from edgelab.shrink.compress.packed_file import MAGIC, MOST_WEIGHTS, Layer, from_gaps, pack, run, to_gaps, unpack
+from edgelab.shrink.compress.prune import magnitude_mask
 
 
 def made(seed: int, sparsity: float = 0.9) -> list[Layer]:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgelab.course.pad import DrawingPad, drawing, pen
-from edgelab.deploy.preprocess import to_mnist
+from edgelab.course.widgets.drawing_pad import DrawingPad, drawing, pen
+from edgelab.infer.preprocess import to_mnist
 
 ONE = [(140, 60), (140, 120), (140, 220)]
 
@@ -154,7 +154,7 @@ def test_an_empty_pad_says_so_in_its_alt_text(pad):
 
 def test_the_pad_needs_no_tensorflow():
     """Notebook 01 has 300 MB, TensorFlow alone takes 500."""
-    code = "import sys; from edgelab.course.pad import DrawingPad; DrawingPad(str).draw([[(9, 9), (99, 99)]])\n"
+    code = "import sys; from edgelab.course.widgets import DrawingPad; DrawingPad(str).draw([[(9, 9), (99, 99)]])\n"
     code += "print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 

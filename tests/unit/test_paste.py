@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from edgelab.course import copying
+from edgelab.course.copy import select as copying
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [name for name in copying.public_names() if name.split(".")[1] in copying.PASTING]

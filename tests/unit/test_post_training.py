@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from edgelab.artifacts import shipped
 from edgelab.data import load_mnist, to_input
-from edgelab.deploy.device import Runner
-from edgelab.shrink.parity import differences
-from edgelab.shrink.post_training import (
+from edgelab.infer.parity import differences
+from edgelab.infer.runner import Runner
+from edgelab.infer.tflite import Tensor, read
+from edgelab.shrink.quantize.post_training import (
     RECIPES,
     layer_names,
     quantize_each,
@@ -21,7 +22,6 @@ from edgelab.shrink.post_training import (
     real_values,
     tensor_values,
 )
-from edgelab.shrink.tflite import Tensor, read
 
 LAYERS = ["conv2d_1", "max_pooling2d_1", "conv2d_1_2", "max_pooling2d_1_2", "flatten_1_1", "dense_1_1", "logits_1"]
 WITH_WEIGHTS = ["conv2d_1", "conv2d_1_2", "dense_1_1", "logits_1"]
@@ -187,7 +187,7 @@ def test_real_values_are_scale_times_the_distance_from_zero_point(channels, seed
 def test_tensorflow_is_not_needed():
     """A device quantizes its own model: the import alone would take half a gigabyte."""
     code = (
-        "import sys; from edgelab.artifacts import shipped; from edgelab.shrink.post_training import quantize_file; "
+        "import sys; from edgelab.artifacts import shipped; from edgelab.shrink.quantize import quantize_file; "
         "quantize_file(shipped('small_cnn_float32').read_bytes(), 'weights4'); "
         "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     )

@@ -9,9 +9,8 @@ from PIL import Image, ImageDraw
 
 from edgelab.artifacts import shipped
 from edgelab.data import Mnist, load_mnist, to_input
-from edgelab.deploy import preprocess
-from edgelab.deploy.device import Runner
-from edgelab.deploy.preprocess import (
+from edgelab.infer import preprocess
+from edgelab.infer.preprocess import (
     area_average,
     background,
     centre,
@@ -23,6 +22,7 @@ from edgelab.deploy.preprocess import (
     to_mnist,
     white_on_black,
 )
+from edgelab.infer.runner import Runner
 
 
 @pytest.fixture(scope="module")
@@ -320,7 +320,7 @@ def test_stretch_rounds_half_up_at_any_scale():
 
 def test_find_ink_and_crop_leave_the_stroke_alone():
     """Paper that stays, or ink that goes, would move the box that everything after is measured from."""
-    from edgelab.deploy.preprocess import crop, find_ink
+    from edgelab.infer.preprocess import crop, find_ink
 
     page = np.zeros((100, 100), np.uint8)
     page[20:70, 40:60] = 255

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgelab.shrink.prune import (
+from edgelab.shrink.compress.prune import (
     channel_scores,
     check_sparsity,
     check_weights,

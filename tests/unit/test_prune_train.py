@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from edgelab.shrink.prune import channel_scores, keep_channels, magnitude_mask, sparsity_schedule, two_of_four_mask
-from edgelab.shrink.prune_train import prune_channels, pruning
+from edgelab.shrink.compress.prune import (
+    channel_scores,
+    keep_channels,
+    magnitude_mask,
+    sparsity_schedule,
+    two_of_four_mask,
+)
+from edgelab.shrink.compress.prune_train import prune_channels, pruning
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +24,7 @@ def digits():
 def network(seed: int = 1):
     from keras import Input, Sequential, layers
 
-    from edgelab.train.fit import set_seed
+    from edgelab.train.fitting.training import set_seed
 
     set_seed(seed)
     hidden = [layers.Conv2D(8, 5, strides=2, activation="relu", name="c"), layers.MaxPooling2D(), layers.Flatten()]
@@ -33,7 +39,7 @@ def test_weights_are_pruned_along_the_schedule_and_stay_zero(digits):
     """Adam remembers past gradients and moves a masked weight again at the next batch; the mask must win each time."""
     import keras
 
-    from edgelab.train.fit import fit
+    from edgelab.train.fitting.training import fit
 
     model, seen = network(), []
     watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(shares(model)))
@@ -51,7 +57,7 @@ def test_weights_are_pruned_along_the_schedule_and_stay_zero(digits):
 
 
 def test_a_second_training_goes_on_from_the_zeros_there_are(digits):
-    from edgelab.train.fit import fit
+    from edgelab.train.fitting.training import fit
 
     model = network()
     how = {"epochs": 1, "batch_size": 60, "progress": False}
@@ -65,7 +71,7 @@ def test_a_second_training_goes_on_from_the_zeros_there_are(digits):
 
 
 def test_another_mask_serves_too(digits):
-    from edgelab.train.fit import fit
+    from edgelab.train.fitting.training import fit
 
     model = network()
     callback = pruning({"d": 0.5}, begin=1, end=5, mask=lambda w, share: two_of_four_mask(w))
@@ -75,7 +81,7 @@ def test_another_mask_serves_too(digits):
 
 
 def test_what_can_not_be_pruned_is_named(digits):
-    from edgelab.train.fit import fit
+    from edgelab.train.fitting.training import fit
 
     for arguments, says in (
         ((1.0, 1, 10), "the sparsity of every layer is 1.0"),
@@ -223,7 +229,7 @@ def test_masks_are_what_magnitude_says(digits):
     """The callback's mask is magnitude_mask of the weights as they are at that batch, not of those before it."""
     import keras
 
-    from edgelab.train.fit import fit
+    from edgelab.train.fitting.training import fit
 
     model, seen = network(), {}
     callback = pruning({"d": 0.7}, begin=3, end=3)

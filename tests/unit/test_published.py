@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from edgelab.course.measured import measured
+from edgelab.course.results.benchmarks import measured
 
 
 def rows(benchmark: str, **wanted) -> list[dict]:

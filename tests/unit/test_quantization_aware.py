@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgelab.data import load_mnist, to_input
-from edgelab.deploy.device import Runner
-from edgelab.shrink.fold import fold
-from edgelab.shrink.layer_errors import sqnr_db
-from edgelab.shrink.parity import differences, runtime_outputs
-from edgelab.shrink.qat import (
+from edgelab.infer.parity import differences, runtime_outputs
+from edgelab.infer.runner import Runner
+from edgelab.infer.tflite import read
+from edgelab.shrink.convert.folding import fold
+from edgelab.shrink.quantize.affine import choose_channel_qparams, choose_qparams, dequantize, quantize
+from edgelab.shrink.quantize.by_layer import sqnr_db
+from edgelab.shrink.quantize.quantization_aware import (
     fake_quantize,
     fake_quantize_kernel,
     learn_ranges,
@@ -24,10 +26,9 @@ from edgelab.shrink.qat import (
     rounded,
     to_tflite_qat,
 )
-from edgelab.shrink.quantize import choose_channel_qparams, choose_qparams, dequantize, quantize
-from edgelab.shrink.tflite import read
-from edgelab.train.family import light
-from edgelab.train.fit import Augment, fit, set_seed
+from edgelab.train.fitting.augmentation import Augment
+from edgelab.train.fitting.training import fit, set_seed
+from edgelab.train.networks.family import light
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import qat as benchmark
@@ -391,7 +392,7 @@ def test_images_that_no_range_can_be_learned_from_are_named(images, error, words
 
 
 def test_of_many_images_only_some_become_float32_to_be_checked(monkeypatch):
-    import edgelab.shrink.qat as module
+    import edgelab.shrink.quantize.quantization_aware as module
 
     sizes, check = [], module.check_calibration
     monkeypatch.setattr(module, "check_calibration", lambda x, *rest: [sizes.append(len(x)), check(x, *rest)])
@@ -425,7 +426,7 @@ def test_a_run_of_the_benchmark_is_left_until_its_row_is_there(tmp_path):
 @pytest.mark.slow
 def test_the_benchmark_compares_with_floats_trained_as_long(tmp_path, digits, monkeypatch):
     """A small run from end to end: rows for each kind of weights, and int4 in less bytes than int8."""
-    from edgelab.train.models import to_keras_bytes
+    from edgelab.train.networks.models import to_keras_bytes
 
     monkeypatch.setitem(benchmark.TUNINGS, "tiny", benchmark.Tuning(1, 1e-3))
     monkeypatch.setattr("_cores.use_cores", lambda n: None)  # this process has run TensorFlow already

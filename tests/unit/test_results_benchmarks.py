@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from edgelab.course import measured as module
-from edgelab.course.measured import measured, results_folder, save_measured
+from edgelab.course.results import benchmarks as module
+from edgelab.course.results.benchmarks import measured, results_folder, save_measured
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from edgelab.course.results import MIME, checked, collect, machine, record, table
+from edgelab.course.results.recorded import MIME, checked, collect, machine, record, table
 
 ROW = {
     "model": "small_cnn",

@@ -1,6 +1,6 @@
 """README's tables of what shrinking costs and saves: the right rows averaged, and every kind of row named."""
 
-from edgelab.course.summary_shrink import compress, distil, engine, qat
+from edgelab.course.results.tables_shrink import compress, distil, engine, qat
 
 
 def rows_of(text):

@@ -14,11 +14,11 @@ import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-import edgelab.course.run as course
-from edgelab.course.execute import Cost, NotebookError, execute, kernel_environment
-from edgelab.course.run import notebooks_in, run, select
+import edgelab.course.notebooks.run as course
+from edgelab.course.notebooks.execute import Cost, NotebookError, execute, kernel_environment
+from edgelab.course.notebooks.run import notebooks_in, run, select
 
-RECORD = "from edgelab.course.results import record\nrecord({!r}, 'int8', 'LiteRT', 0.98, 1000)"
+RECORD = "from edgelab.course.results.recorded import record\nrecord({!r}, 'int8', 'LiteRT', 0.98, 1000)"
 HOUSE = """import os
 print(sorted(os.environ.keys() & {'EDGELAB_ARTIFACTS', 'PYTHONDONTWRITEBYTECODE'}), os.listdir())
 open(os.environ['EDGELAB_ARTIFACTS'] + '.txt', 'a').write('one ')"""

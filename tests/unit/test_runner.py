@@ -9,8 +9,9 @@ import pytest
 
 from edgelab.artifacts import shipped
 from edgelab.data import load_mnist, to_input
-from edgelab.deploy import device
-from edgelab.deploy.device import KERNELS, Latency, Runner, benchmark, probe, without_info
+from edgelab.infer import runner as device
+from edgelab.infer.runner import KERNELS, Latency, Runner, benchmark, probe
+from edgelab.quiet import without_info
 
 MODELS = ["small_cnn_float32", "small_cnn_int8", "small_cnn_int8_float_io"]
 
@@ -158,7 +159,7 @@ def test_dynamic_batch_is_refused():
     import keras
     import tensorflow as tf
 
-    from edgelab.shrink.convert import quiet
+    from edgelab.quiet import quiet
 
     with quiet():
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
@@ -189,7 +190,7 @@ def test_no_tensorflow_is_imported(tmp_path):
     program = (
         "import sys, numpy as np, json\n"
         "from edgelab.artifacts import shipped\n"
-        "from edgelab.deploy.device import Runner, benchmark\n"
+        "from edgelab.infer.runner import Runner, benchmark\n"
         "runner = Runner(shipped('small_cnn_int8'))\n"
         "benchmark(runner, np.zeros((1, 28, 28, 1), np.float32), runs=3)\n"
         "print(json.dumps(sorted({m.split('.')[0] for m in sys.modules} & {'tensorflow', 'keras', 'sklearn'})))"

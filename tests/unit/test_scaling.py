@@ -6,7 +6,7 @@ from _efficientnet import efficientnet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgelab.train.scaling import Scaling, compound_scaling, round_filters, round_repeats
+from edgelab.train.networks.scaling import Scaling, compound_scaling, round_filters, round_repeats
 
 # Width, depth and side of the image of B0 to B7: the reference implementation of Tan and Le 2019, and Keras.
 PUBLISHED = [

@@ -11,9 +11,17 @@ from sklearn.base import BaseEstimator
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  it makes the next import possible
 from sklearn.model_selection import HalvingGridSearchCV
 
-from edgelab.train.cost import count
-from edgelab.train.family import light, parse_plan
-from edgelab.train.search import PlanCost, Trial, plan_cost, random_plans, sample_plan, successive_halving, winner
+from edgelab.train.costs.counting import count
+from edgelab.train.networks.family import light, parse_plan
+from edgelab.train.networks.search import (
+    PlanCost,
+    Trial,
+    plan_cost,
+    random_plans,
+    sample_plan,
+    successive_halving,
+    winner,
+)
 
 step = st.builds(
     "{}{}{}{}".format,

@@ -6,9 +6,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-import edgelab.course.store as course
-from edgelab.course.execute import Cost, NotebookError
-from edgelab.course.store import normalise, record_cost, store
+import edgelab.course.notebooks.store as course
+from edgelab.course.notebooks.execute import Cost, NotebookError
+from edgelab.course.notebooks.store import normalise, record_cost, store
 
 CELLS = [
     "import os\nprint(os.environ.get('EDGELAB_ARTIFACTS'))",

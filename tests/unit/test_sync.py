@@ -1,4 +1,4 @@
-"""edgelab.course.sync: what is derived follows its source, once, and nothing else changes."""
+"""edgelab.course.derive.sync: what is derived follows its source, once, and nothing else changes."""
 
 import json
 import shutil
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 
-from edgelab.course import sync
-from edgelab.course.summary import _feeding, _frontier, summary
+from edgelab.course.derive import sync
+from edgelab.course.results.tables import _feeding, _frontier, summary
 
 ADDRESS = "https://github.com/me/my.lab"
 LINUX, MAC = "sys_platform == 'linux'", "sys_platform == 'darwin'"

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgelab.artifacts import shipped
-from edgelab.shrink.convert import quiet, to_tflite
-from edgelab.shrink.tflite import Graph, Operator, Tensor, count_tflite, read, value_bits
-from edgelab.train.blocks import channel_shuffle, conv_bn, group_conv_bn
-from edgelab.train.cost import Cost, count
-from edgelab.train.family import light
+from edgelab.infer.tflite import Graph, Operator, Tensor, count_tflite, read, value_bits
+from edgelab.quiet import quiet
+from edgelab.shrink.convert.converter import to_tflite
+from edgelab.train.costs.counting import Cost, count
+from edgelab.train.networks.blocks import channel_shuffle, conv_bn, group_conv_bn
+from edgelab.train.networks.family import light
 
 # Without TensorFlow's order of branches to depend on; depthwise, residual, pooling and strides are all in them.
 PLANS = ["c8k5s2 c16 p m16 d32", "c4 m4 p d6s2", "d3k5 m8s2 m8"]

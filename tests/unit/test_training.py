@@ -6,22 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgelab.data import load_mnist
-from edgelab.train import fit as fitting
-from edgelab.train.augment import Augment
-from edgelab.train.fit import (
-    Evaluation,
-    check_images,
-    evaluate,
-    fit,
-    hold_out,
-    predict,
-    progress_bar,
-    scores,
-    set_seed,
-    stream,
-)
-from edgelab.train.models import build
+from edgelab.data import check_images, load_mnist
+from edgelab.train.fitting import training as fitting
+from edgelab.train.fitting.augmentation import Augment
+from edgelab.train.fitting.batches import stream
+from edgelab.train.fitting.callbacks import progress_bar
+from edgelab.train.fitting.training import fit, hold_out, set_seed
+from edgelab.train.judging.evaluation import Evaluation, evaluate, predict, scores
+from edgelab.train.networks.models import build
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from edgelab.data import load_mnist
-from edgelab.train.augment import Augment
-from edgelab.train.evaluation import predict
-from edgelab.train.family import light
-from edgelab.train.fit import set_seed
+from edgelab.train.fitting.augmentation import Augment
+from edgelab.train.fitting.training import set_seed
+from edgelab.train.judging.evaluation import predict
+from edgelab.train.networks.family import light
 from edgelab.train.transfer import cut_head, few_labels, fine_tune, probe, turned
 
 PLAN = "c4k5s2 p d8"
@@ -112,7 +112,7 @@ def test_features_that_say_where_average_to_those_that_do_not(network, digits):
 
 
 def test_a_network_without_global_pooling_is_named():
-    from edgelab.train.models import build
+    from edgelab.train.networks.models import build
 
     with pytest.raises(ValueError, match="dense128 ends in .*Dense; expected a GlobalAveragePooling2D"):
         cut_head(build("dense128"))

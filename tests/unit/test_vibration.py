@@ -5,7 +5,7 @@ import pytest
 from scipy import signal as scipy_signal
 from scipy import stats
 
-from edgelab.train.vibration import FEATURES, Life, blows, defect_frequency, features, machine
+from edgelab.train.sequences.vibration import FEATURES, Life, blows, defect_frequency, features, machine
 
 
 def test_defect_frequency_is_that_of_a_published_bearing():

@@ -25,7 +25,7 @@ import numpy as np
 
 import edgelab
 from edgelab.artifacts import names, shipped
-from edgelab.deploy.device import Runner
+from edgelab.infer.runner import Runner
 
 runner = Runner(shipped("small_cnn_int8"))
 x = np.load(sys.argv[1])

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgelab.course import explorer, widgets
-from edgelab.course.explorer import Explorer, choice, log_slider, slider
-from edgelab.course.plots import new_figure
+from edgelab.course import widgets
+from edgelab.course.figures.plots import new_figure
+from edgelab.course.widgets import explorer
+from edgelab.course.widgets.explorer import Explorer, choice, log_slider, slider
 
 DIGIT = np.zeros((28, 28), np.uint8)
 DIGIT[6:22, 13:15], DIGIT[6:8, 8:20] = 255, 200
@@ -293,7 +294,7 @@ def test_a_simple_rnn_loses_the_gradient_and_open_gates_keep_it():
 
 def test_the_gradient_of_an_rnn_is_that_of_finite_differences():
     """Nudge the first state in every direction and look at the last: the transposed Jacobian times the upstream."""
-    from edgelab.course.explorables.layers import _recurrent
+    from edgelab.course.widgets.layers import _recurrent
 
     view = widgets.vanishing_gradient()
     view.set(cell="simple RNN", steps=6, scale=0.7)
@@ -328,7 +329,7 @@ def test_the_walk_ends_where_the_recurrence_says(rate, momentum):
 
 def test_adam_walks_alike_in_both_directions():
     """Adam divides by the gradient's size: at a small rate both weights move by it, however steep the bowl."""
-    from edgelab.course.explorables.networks import _path
+    from edgelab.course.widgets.networks import _path
 
     path = _path("Adam", 0.01, 0.9)
     np.testing.assert_allclose(np.abs(path[5] - path[0]), 0.05, rtol=0.05)

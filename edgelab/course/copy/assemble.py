@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from edgelab.course.pieces import Definition, Piece, statement_text
+from edgelab.course.copy.parse import Definition, Piece, statement_text
 
 WIDTH = 120  # of a line, as in pyproject.toml
 
@@ -29,7 +29,7 @@ def assembled(heading: str, files: list[File]) -> str:
 
     files: in the order in which they stand. No two of them may bring different things of one name.
 
-    >>> from edgelab.course.pieces import pieces
+    >>> from edgelab.course.copy import pieces
     >>> text = "import os\\n\\nNAME = os.name"
     >>> print(assembled("# Copied.", [File(text.split("\\n"), pieces(text))]), end="")
     # Copied.

@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 
 from edgelab import __version__
-from edgelab.course.layout import File, assembled, import_text
-from edgelab.course.pieces import Definition, Piece, annotations_in, example_names, pieces
+from edgelab.course.copy.assemble import File, assembled, import_text
+from edgelab.course.copy.parse import Definition, Piece, annotations_in, example_names, pieces
 
-PACKAGE = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parents[2]
 # What these wings promise: their functions and classes work where edgelab isn't installed.
-PASTING = ("mnist", "data", "maths", "train", "shrink")
+PASTING = ("mnist", "data", "artifacts", "quiet", "maths", "train", "infer", "shrink")
 
 
 def public_names() -> list[str]:
@@ -59,8 +59,14 @@ def copy_source(name: str) -> str:
 
 def _read(module: str) -> File:
     """Return a file of the package with all its pieces. Raises FileNotFoundError where there is none."""
-    text = PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py").read_text(encoding="utf-8")
+    text = _path(module).read_text(encoding="utf-8")
     return File(text.split("\n"), pieces(text))
+
+
+def _path(module: str) -> Path:
+    """Return the file of a module of the package: of a room, its __init__.py."""
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def _resolve(name: str) -> tuple[str, str]:
@@ -86,7 +92,7 @@ def _passed_on(name: str) -> list[str]:
     file, _, short = name.rpartition(".")
     found = set()
     for path in sorted(PACKAGE.rglob("*.py")) if file and not short.startswith("_") else ():
-        module = ".".join(("edgelab", *path.relative_to(PACKAGE).with_suffix("").parts))
+        module = ".".join(("edgelab", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
         if module == file or module.endswith(f".{file}"):
             parts = [part for part in pieces(path.read_text(encoding="utf-8")) if short in part.binds]
             found |= {".".join(_origin(module, part, short)) for part in parts if _followed(module, part)}
@@ -101,7 +107,7 @@ def _followed(module: str, part: Piece) -> bool:
 
 
 def _is_file(module: str) -> bool:
-    return PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py").is_file()
+    return _path(module).is_file()
 
 
 def _origin(module: str, part: Piece, name: str) -> tuple[str, str]:
@@ -180,7 +186,7 @@ def _heading(full: str, parts: list[Piece]) -> str:
     if needs:
         lines.append(f"# It imports: {', '.join(needs)}")
     if "edgelab" in needs:
-        lines.append(f"# So it needs edgelab installed; only what {', '.join(PASTING)} define works without.")
+        lines.append(f"# So it needs edgelab installed; only copies from {', '.join(PASTING)} work without.")
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ def pins(lock: str | Path, extra: str = "course") -> list[str]:
     is read here, not exported by uv, so that each version of uv, and none, gives the same lines.
     Raises ValueError when the lock knows no such extra.
 
-    >>> [line for line in pins(Path(__file__).parents[2] / "uv.lock", "device") if line.startswith("ai-edge-litert")]
+    >>> [line for line in pins(Path(__file__).parents[3] / "uv.lock", "device") if line.startswith("ai-edge-litert")]
     ['ai-edge-litert==2.3.0']
     """
     packages = tomllib.loads(Path(lock).read_text(encoding="utf-8"))["package"]

@@ -17,12 +17,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgelab.course.pieces import Definition, Piece, pieces, statement_text
+from edgelab.course.copy.parse import Definition, Piece, pieces, statement_text
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parents[2]
 EXERCISES = "edgelab.course.exercises"
 # What begins like one of ours has to be one: a misspelt tag would leave a cell to go stale, unseen.
 TAG = re.compile(r"(source|exercise)\b.*")
@@ -55,7 +55,7 @@ def mirrored(text: str, path: str) -> str:
     package, or two tags ask for one cell.
 
     >>> from nbformat.v4 import new_code_cell, new_notebook, writes
-    >>> cell = new_code_cell(metadata={"tags": ["source:edgelab.course.mirror.EXERCISES"]})
+    >>> cell = new_code_cell(metadata={"tags": ["source:edgelab.course.derive.mirrored_cells.EXERCISES"]})
     >>> text = mirrored(writes(new_notebook(cells=[cell])), "01_x.ipynb")
     >>> parse(text, "01_x.ipynb").cells[0].source
     'EXERCISES = "edgelab.course.exercises"'
@@ -89,8 +89,8 @@ def content(tag: str) -> str:
 
     tag: `source:QUALIFIED.NAME` or `exercise:MODULE.NAME`. Raises ValueError saying what is wrong with it.
 
-    >>> content("source:edgelab.course.mirror.PACKAGE")
-    'PACKAGE = Path(__file__).resolve().parents[1]'
+    >>> content("source:edgelab.course.derive.mirrored_cells.PACKAGE")
+    'PACKAGE = Path(__file__).resolve().parents[2]'
     """
     kind, colon, name = tag.partition(":")
     if kind not in ("source", "exercise") or not colon or not all(part.isidentifier() for part in name.split(".")):

@@ -7,7 +7,7 @@
 | CITATION.cff's version | edgelab.__version__ |
 | README's results, data/frontier.svg | benchmarks/results/*.json |
 | a notebook's *Cost* line | its metadata.edgelab.cost, measured by `edgelab store` |
-| cells tagged `source:…` or `exercise:…` | the package (see `edgelab.course.mirror`) |
+| cells tagged `source:…` or `exercise:…` | the package (see `edgelab.course.derive.mirrored_cells`) |
 """
 
 import re
@@ -15,12 +15,12 @@ import tomllib
 from pathlib import Path
 
 from edgelab.artifacts import write_atomic
-from edgelab.course.measured import measured
-from edgelab.course.mirror import mirrored, parse
-from edgelab.course.pins import environment, pins
-from edgelab.course.summary import summary
+from edgelab.course.derive.lockfile import environment, pins
+from edgelab.course.derive.mirrored_cells import mirrored, parse
+from edgelab.course.results.benchmarks import measured
+from edgelab.course.results.tables import summary
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def repository(root: str | Path) -> str:
@@ -156,7 +156,7 @@ def frontier_svg(rows: list[dict]) -> str:
 
     import matplotlib
 
-    from edgelab.course.plots_frontier import frontier, networks
+    from edgelab.course.figures.frontier_plot import frontier, networks
 
     # Names inside an SVG are random, unless salted; a date would make each one another.
     with matplotlib.rc_context({"svg.hashsalt": "edgelab"}):

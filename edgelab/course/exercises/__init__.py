@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Iterable
 from typing import Any
 
-from edgelab.course.check import Exercise
+from edgelab.course.exercises.engine.check import Exercise
 
 TAG = "exercise:"  # of a notebook's cell: exercise:convolution.layers_needed
 
@@ -16,7 +16,7 @@ def modules() -> list[str]:
     >>> "train_mnist" in modules()
     True
     """
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def exercises(module: str) -> list[Exercise]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgelab.course.check import Mistake, exercise
+from edgelab.course.exercises.engine.check import Mistake, exercise
 
 
 def _image_and_kernel(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from edgelab.course.check import Mistake, exercise
+from edgelab.course.exercises.engine.check import Mistake, exercise
 
 
 @exercise(

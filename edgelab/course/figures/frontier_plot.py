@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from edgelab.course.plots import COLOURS, new_figure
+from edgelab.course.figures.plots import COLOURS, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from edgelab.course.plots import COLOURS, INK, new_figure
-from edgelab.shrink.tflite import Graph
+from edgelab.course.figures.plots import COLOURS, INK, new_figure
+from edgelab.infer.tflite import Graph
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,7 +20,7 @@ def partners(layers: Sequence[str], graph: Graph) -> list[list[int]]:
     converter names a tensor after all layers that it computes, each with a number added. The last layer of an operator
     is the one whose output it makes. A layer in no operator left nothing.
 
-    >>> from edgelab.shrink.tflite import Operator, Tensor
+    >>> from edgelab.infer.tflite import Operator, Tensor
     >>> tensors = Tensor("x", (1, 4)), Tensor("net_1/net_1/re_lu_1/Relu;net_1/net_1/dense_1/MatMul", (1, 3))
     >>> partners(["dense", "re_lu"], Graph(tensors, (Operator("FULLY_CONNECTED", (0,), (1,), {}),), (0,), (1,)))
     [[0, 1]]

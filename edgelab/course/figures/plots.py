@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from edgelab.train.confidence import Reliability
+    from edgelab.train.judging.calibrated_confidence import Reliability
 
 # Figures bring their own paper, so that they read alike on bright and dark pages.
 PAPER, INK, GRID = "#FFFFFF", "#000000", "#DDDDDD"
@@ -143,7 +143,7 @@ def digits(images: np.ndarray, titles: Sequence[str] | None = None, columns: int
 def curves(history: Mapping[str, Sequence[float]]) -> Figure:
     """Draw loss and accuracy over the epochs, training beside validation.
 
-    history: as `edgelab.train.fit.fit` returns it: loss, val_loss, accuracy, val_accuracy.
+    history: as `edgelab.train.fitting.fit` returns it: loss, val_loss, accuracy, val_accuracy.
 
     >>> len(curves({"loss": [1, 0.5], "val_loss": [1, 0.6], "accuracy": [0.5, 0.7], "val_accuracy": [0.5, 0.6]}).axes)
     2
@@ -189,10 +189,10 @@ def confusion(matrix: np.ndarray, classes: Sequence[str] | None = None) -> Figur
 def reliability_diagram(found: Mapping[str, Reliability]) -> Figure:
     """Draw accuracy against confidence, bin by bin, and beside it how many answers each bin holds.
 
-    found: {name: what `edgelab.train.confidence.reliability` returns}. The bars reach over 1.96 standard deviations of
+    found: {name: what `edgelab.train.judging.reliability` returns}. The bars reach over 1.96 standard deviations of
     a share of so many answers; on the thin diagonal a model is as often right as it is sure.
 
-    >>> from edgelab.train.confidence import Reliability
+    >>> from edgelab.train.judging import Reliability
     >>> len(reliability_diagram({"net": Reliability(np.array([4]), np.array([0.9]), np.array([0.75]))}).axes)
     2
     """

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgelab.artifacts import write_atomic
-from edgelab.course.execute import Cost, NotebookError, execute, kernel_environment, read
-from edgelab.course.results import collect, machine, table
+from edgelab.course.notebooks.execute import Cost, NotebookError, execute, kernel_environment, read
+from edgelab.course.results.recorded import collect, machine, table
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgelab.artifacts import write_atomic
-from edgelab.course.execute import Cost, NotebookError, execute, kernel_environment, read
+from edgelab.course.notebooks.execute import Cost, NotebookError, execute, kernel_environment, read
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -13,7 +13,7 @@ def results_folder() -> Path:
     >>> results_folder().name
     'results'
     """
-    folder = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
+    folder = Path(__file__).resolve().parents[3] / "benchmarks" / "results"
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; the measurements come with a clone of the course only")
     return folder
@@ -53,7 +53,7 @@ def save_measured(name: str, rows: list[dict], folder: str | Path | None = None)
     from datetime import date
 
     from edgelab.artifacts import write_atomic
-    from edgelab.course.results import machine
+    from edgelab.course.results.recorded import machine
 
     content = {
         "command": " ".join(["python", f"benchmarks/{name}.py", *sys.argv[1:]]),

@@ -13,7 +13,7 @@ def summary(folder: str | Path) -> str:
     >>> summary("no/such/folder")
     ''
     """
-    from edgelab.course import summary_shrink
+    from edgelab.course.results import tables_shrink as summary_shrink
 
     parts = []
     layouts = {
@@ -44,7 +44,7 @@ def summary(folder: str | Path) -> str:
 
 
 def _pipeline(rows: list[dict]) -> str:
-    from edgelab.course.results import table
+    from edgelab.course.results.recorded import table
 
     return table(rows)
 
@@ -52,7 +52,7 @@ def _pipeline(rows: list[dict]) -> str:
 def _frontier(rows: list[dict]) -> str:
     from statistics import mean
 
-    from edgelab.course.plots_frontier import PEERS
+    from edgelab.course.figures.frontier_plot import PEERS
 
     head = (
         "![Accuracy on the test images against bytes of weights: the networks of the course rise steeply from the "

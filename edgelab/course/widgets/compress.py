@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgelab.course.explorer import Explorer, choice, log_slider, slider
-from edgelab.course.plots import COLOURS, INK, new_figure
-from edgelab.shrink.distil import soften
+from edgelab.course.figures.plots import COLOURS, INK, new_figure
+from edgelab.course.widgets.explorer import Explorer, choice, log_slider, slider
+from edgelab.shrink.compress.distillation import soften
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from edgelab.course.explorer import Explorer, log_slider, slider
-from edgelab.course.plots import COLOURS, PAPER, new_figure
+from edgelab.course.figures.plots import COLOURS, PAPER, new_figure
+from edgelab.course.widgets.explorer import Explorer, log_slider, slider
 from edgelab.maths.offload import Budget, cloud, edge
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgelab.deploy.preprocess import to_mnist
+from edgelab.infer.preprocess import to_mnist
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -71,7 +71,7 @@ class Explorer:
     Raises TypeError for a control without a value, or one that no keyboard operates.
 
     >>> import ipywidgets
-    >>> from edgelab.course.plots import new_figure
+    >>> from edgelab.course.figures import new_figure
     >>> slider = ipywidgets.IntSlider(3, 0, 9, description="n")
     >>> view = Explorer(lambda n: (new_figure()[0], f"An empty figure, n = {n}."), {"n": slider})
     >>> slider.value = 4
@@ -114,7 +114,7 @@ class Explorer:
             self._redraw()
 
     def _drawn(self) -> tuple[bytes, str]:
-        from edgelab.course.plots import png
+        from edgelab.course.figures.plots import png
 
         figure, alt = self._draw(**{name: control.value for name, control in self.controls.items()})
         if not str(alt).strip():

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgelab.course.explorer import Explorer, slider
-from edgelab.course.plots import COLOURS, new_figure
+from edgelab.course.figures.plots import COLOURS, new_figure
+from edgelab.course.widgets.explorer import Explorer, slider
 from edgelab.maths.conv import conv2d_macs
 
 if TYPE_CHECKING:

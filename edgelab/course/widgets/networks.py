@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgelab.course.explorer import Explorer, choice, log_slider, slider
-from edgelab.course.plots import COLOURS, INK, new_figure
+from edgelab.course.figures.plots import COLOURS, INK, new_figure
+from edgelab.course.widgets.explorer import Explorer, choice, log_slider, slider
 from edgelab.maths import nn
 from edgelab.maths.optim import adam, sgd
 

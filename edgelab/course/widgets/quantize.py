@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgelab.course.explorer import Explorer, choice, slider
-from edgelab.course.plots import COLOURS, INK, new_figure
-from edgelab.shrink.quantize import choose_qparams, dequantize, integer_range, quantize
+from edgelab.course.figures.plots import COLOURS, INK, new_figure
+from edgelab.course.widgets.explorer import Explorer, choice, slider
+from edgelab.shrink.quantize.affine import choose_qparams, dequantize, integer_range, quantize
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

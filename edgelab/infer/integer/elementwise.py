@@ -1,6 +1,6 @@
 """Operators whose arithmetic differs between runtimes by more than one rounding: mean, addition, product, and others.
 
-What each does was found by comparing with LiteRT over whole tables of int8 pairs; `edgelab.shrink.integer` says which
+What each does was found by comparing with LiteRT over whole tables of int8 pairs; `edgelab.infer.integer` says which
 runtime does which.
 """
 
@@ -12,7 +12,7 @@ from itertools import groupby
 
 import numpy as np
 
-from edgelab.shrink.rounding import half_away, high_product, quantize_multiplier, rescale
+from edgelab.infer.integer.rounding import half_away, high_product, quantize_multiplier, rescale
 
 
 def mean_double(x: np.ndarray, x_scale: float, x_zero_point: int, y_scale: float) -> np.ndarray:

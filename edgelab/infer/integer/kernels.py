@@ -1,7 +1,7 @@
 """The operators of an integer network, one small function each: int8 in, 32-bit sums or int8 out.
 
 Images are NHWC, weights lie as in a .tflite. Arithmetic is exact; the rounding is the business of
-`edgelab.shrink.rounding`, and what belongs to one runtime alone of `edgelab.shrink.elementwise`.
+`edgelab.infer.integer`, and what belongs to one runtime alone of `edgelab.infer.integer`.
 """
 
 from __future__ import annotations

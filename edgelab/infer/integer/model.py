@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edgelab.shrink.rules import RULES
-from edgelab.shrink.steps import STEPS, Place, Step
-from edgelab.shrink.tflite import Graph, Operator, Tensor, read
+from edgelab.infer.integer.rules import RULES
+from edgelab.infer.integer.steps import STEPS, Place, Step
+from edgelab.infer.tflite import Graph, Operator, Tensor, read
 
 # Images that go through the network together: enough for matrix products, few enough for the caches.
 CHUNK = 32
@@ -18,14 +18,14 @@ CHUNK = 32
 class IntegerModel:
     """An int8 .tflite that runs in NumPy, rounding as one of the runtimes does.
 
-    tflite: its bytes, its path, or what `edgelab.shrink.tflite.read` returned. runtime: "reference" (LiteRT's plain
+    tflite: its bytes, its path, or what `edgelab.infer.tflite.read` returned. runtime: "reference" (LiteRT's plain
     kernels), "builtin" (its optimised ones), "xnnpack" (its default) or "micro" (TensorFlow Lite Micro).
     The model takes one image and gives one tensor; both ends int8, or float32 around an int8 network. A batch that the
     file leaves open is a batch of 1: each image gives what the runtime gives for it alone. A runtime resized to more
     counts the vectors of "builtin" over all images together, and may round some values otherwise.
     Raises FileNotFoundError, and ValueError for a damaged file, an unknown runtime, a float model, a size left open,
     and an operator that isn't supported, named with its number in the graph and the tensor that it makes.
-    Source: Jacob et al. 2018, section 2; where runtimes differ, see `edgelab.shrink.rules`.
+    Source: Jacob et al. 2018, section 2; where runtimes differ, see `edgelab.infer.integer`.
 
     >>> x, y = (Tensor(name, (1, 3), "int8", np.float32([0.5]), np.array([0])) for name in "xy")
     >>> graph = Graph((x, y), (Operator("RELU", (0,), (1,), {}),), (0,), (1,))

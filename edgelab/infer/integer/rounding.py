@@ -2,7 +2,7 @@
 
 import numpy as np
 
-# What equals what: edgelab.shrink.integer says which runtime follows which rule in which operator.
+# What equals what: edgelab.infer.integer says which runtime follows which rule in which operator.
 ROUNDINGS = ("double", "single", "builtin", "float32", "builtin8", "builtin16")
 
 

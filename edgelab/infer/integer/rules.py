@@ -1,7 +1,7 @@
 """Which runtime rounds in which way: the table that the integer engine follows."""
 
 # Found by comparing with each of them, over whole tables of int8 pairs and thousands of random networks. A rule is one
-# of `edgelab.shrink.rounding.rescale` where it knows the name, else what the function for the operator says. What isn't
+# of `edgelab.infer.integer.rescale` where it knows the name, else what the function for the operator says. What isn't
 # named here is the same everywhere: pooling, ReLU, and what only moves values.
 RULES = {
     # LiteRT's plain kernels, which other implementations are measured by.

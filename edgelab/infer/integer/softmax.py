@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelab.shrink.rounding import half_away, high_product, quantize_multiplier, shift_right
+from edgelab.infer.integer.rounding import half_away, high_product, quantize_multiplier, shift_right
 
 # exp(-1/4), exp(-1/2), … exp(-16), in steps of 2^-31: the factors for the bits of an exponent below zero.
 POWERS = tuple(int(np.rint(np.exp(-(2.0**k)) * 2**31)) for k in range(-2, 5))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgelab.shrink.elementwise import (
+from edgelab.infer.integer.elementwise import (
     add_builtin,
     add_double,
     add_shift,
@@ -18,11 +18,18 @@ from edgelab.shrink.elementwise import (
     mean_float32,
     quantize_input,
 )
-from edgelab.shrink.kernels import activation_range, average_pool, conv2d_sums, dense_sums, depthwise_sums, max_pool
-from edgelab.shrink.rounding import quantize_multiplier, requantize
-from edgelab.shrink.rules import RULES
-from edgelab.shrink.softmax import logistic_fixed, logistic_table, softmax_fixed, softmax_table
-from edgelab.shrink.tflite import Operator, Tensor
+from edgelab.infer.integer.kernels import (
+    activation_range,
+    average_pool,
+    conv2d_sums,
+    dense_sums,
+    depthwise_sums,
+    max_pool,
+)
+from edgelab.infer.integer.rounding import quantize_multiplier, requantize
+from edgelab.infer.integer.rules import RULES
+from edgelab.infer.integer.softmax import logistic_fixed, logistic_table, softmax_fixed, softmax_table
+from edgelab.infer.tflite import Operator, Tensor
 
 Step = Callable[..., np.ndarray]
 

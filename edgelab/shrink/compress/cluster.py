@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelab.shrink.prune import check_weights
+from edgelab.shrink.compress.prune import check_weights
 
 STARTS = ("linear", "density", "random")
 
@@ -73,7 +73,7 @@ def cluster_weights(
     keep_zeros); fewer where fewer differ. initial, iterations, seed: as for `first_codebook` and `lloyd`.
     keep_zeros: entry 0 is 0.0 and stands for the pruned weights alone; the clusters follow, rising.
     Returns float32 (entries,) and uint8 codes of the shape of w. Raises TypeError or ValueError for weights as
-    `edgelab.shrink.prune.check_weights` does, and for a number of clusters out of range. Han et al. 2016, section 3.
+    `edgelab.shrink.compress.check_weights` does, and for a number of clusters out of range. Han et al. 2016, section 3.
 
     >>> codebook, codes = cluster_weights(np.array([0.0, -1.0, 0.9, 1.1]), clusters=2)
     >>> codebook.tolist(), codes.tolist()

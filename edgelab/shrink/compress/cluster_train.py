@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgelab.shrink.cluster import cluster_weights
-from edgelab.shrink.packed import Layer
+from edgelab.shrink.compress.cluster import cluster_weights
+from edgelab.shrink.compress.packed_file import Layer
 
 if TYPE_CHECKING:
     import keras
@@ -76,7 +76,7 @@ def share(model: keras.Model, clusters: int | Mapping[str, int], initial: str = 
 
 
 def to_layers(shared: keras.Model, float_type: str = "float16") -> list[Layer]:
-    """Return the layers of a model that `share` made, as `edgelab.shrink.packed.pack` takes them.
+    """Return the layers of a model that `share` made, as `edgelab.shrink.compress.pack` takes them.
 
     shared: a chain of such layers, of max pooling that does not overlap after a convolution, ReLU, Flatten and Dropout.
     float_type: of codebooks and biases, float16 or float32: float16 moves a value by 1/2048 of itself at most.

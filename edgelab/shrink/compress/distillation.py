@@ -9,7 +9,7 @@ import numpy as np
 from edgelab.maths.activations import softmax
 from edgelab.maths.checks import check_labels, same_shape
 from edgelab.maths.nn import cross_entropy, cross_entropy_grad
-from edgelab.train.fit import fit
+from edgelab.train.fitting.training import fit
 
 if TYPE_CHECKING:
     import keras
@@ -47,8 +47,8 @@ def distillation_loss(
     >>> round(distillation_loss(student, teacher, [0], temperature=1.0, alpha=1.0), 4)  # alike: the teacher's entropy
     0.3653
     """
-    student_logits, teacher_logits, y = _checked(student_logits, teacher_logits, y, alpha)
-    soft = -(soften(teacher_logits, temperature) * _log_softmax(student_logits / temperature)).sum(axis=1).mean()
+    student_logits, teacher_logits, y = check_distillation(student_logits, teacher_logits, y, alpha)
+    soft = -(soften(teacher_logits, temperature) * log_softmax(student_logits / temperature)).sum(axis=1).mean()
     return float(alpha * temperature**2 * soft + (1 - alpha) * cross_entropy(student_logits, y))
 
 
@@ -68,17 +68,19 @@ def distillation_grad(
     >>> distillation_grad(np.array([[2.0, 0.0]]), np.array([[3.0, 1.0]]), [0], alpha=1.0)
     array([[0., 0.]])
     """
-    student_logits, teacher_logits, y = _checked(student_logits, teacher_logits, y, alpha)
+    student_logits, teacher_logits, y = check_distillation(student_logits, teacher_logits, y, alpha)
     soft = temperature * (soften(student_logits, temperature) - soften(teacher_logits, temperature))
     return alpha * soft / len(y) + (1 - alpha) * cross_entropy_grad(student_logits, y)
 
 
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
+def log_softmax(logits: np.ndarray) -> np.ndarray:
     z = logits - logits.max(axis=1, keepdims=True)
     return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
 
 
-def _checked(student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndarray, alpha: float) -> list[np.ndarray]:
+def check_distillation(
+    student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndarray, alpha: float
+) -> list[np.ndarray]:
     """Return both logits and the labels as arrays that fit, after checking alpha too."""
     student_logits, teacher_logits = same_shape(student_logits=student_logits, teacher_logits=teacher_logits)
     student_logits, y = check_labels(student_logits, y)
@@ -132,7 +134,7 @@ def distil(
     alpha: float = 0.9,
     **how: Any,
 ) -> dict[str, list[float]]:
-    """Train a student by labels and by a teacher, with everything that `edgelab.train.fit.fit` offers.
+    """Train a student by labels and by a teacher, with everything that `edgelab.train.fitting.fit` offers.
 
     student, teacher, temperature, alpha: as for `distiller`. x: uint8 (n, h, w) or (n, h, w, channels). y: int (n,).
     how: further arguments of `fit`, such as epochs, augment or callbacks. Returns its history, whose loss is the sum of

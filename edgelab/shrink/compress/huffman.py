@@ -19,7 +19,7 @@ def entropy(frequencies: np.ndarray) -> float:
     >>> entropy([2, 1, 1])
     1.5
     """
-    counts = _counts(frequencies)
+    counts = check_frequencies(frequencies)
     p = counts[counts > 0] / max(1, counts.sum())
     return float(np.abs(p @ np.log2(p))) if len(p) else 0.0
 
@@ -34,7 +34,7 @@ def code_lengths(frequencies: np.ndarray) -> np.ndarray:
     >>> code_lengths([5, 2, 1, 0])
     array([1, 2, 2, 0], dtype=uint8)
     """
-    counts = _counts(frequencies)
+    counts = check_frequencies(frequencies)
     lengths = np.zeros(len(counts), np.uint8)
     # Of equal counts the one joined last goes last, which keeps the longest code short.
     heap = [(int(count), symbol, [symbol]) for symbol, count in enumerate(counts) if count]
@@ -58,7 +58,7 @@ def canonical_codes(lengths: np.ndarray) -> np.ndarray:
     >>> [f"{code:0{n}b}" for code, n in zip(canonical_codes([2, 1, 2]), [2, 1, 2])]
     ['10', '0', '11']
     """
-    order, starts, longest, _ = _canonical(lengths)
+    order, starts, longest, _ = canonical_order(lengths)
     codes = np.zeros(len(lengths), np.uint64)
     codes[order] = starts >> (longest - np.asarray(lengths)[order]).astype(np.uint64)
     return codes
@@ -102,7 +102,7 @@ def decode(data: bytes, lengths: np.ndarray, count: int) -> np.ndarray:
     >>> decode(bytes.fromhex("4c"), [2, 1, 2], count=4).tolist()
     [1, 0, 1, 2]
     """
-    order, starts, longest, end = _canonical(lengths)
+    order, starts, longest, end = canonical_order(lengths)
     if count < 0 or (count and not len(order)):
         raise ValueError(f"count is {count}, {len(order)} symbols have a code; expected 0 or more symbols, each in one")
     raw = np.frombuffer(bytes(data) + bytes(8), np.uint8).astype(np.uint64)
@@ -132,7 +132,7 @@ def decode(data: bytes, lengths: np.ndarray, count: int) -> np.ndarray:
     return order[place[visited]] if count else np.zeros(0, np.int64)
 
 
-def _counts(frequencies: np.ndarray) -> np.ndarray:
+def check_frequencies(frequencies: np.ndarray) -> np.ndarray:
     """Return frequencies as int64 (symbols,), after checking that they can be counts."""
     counts = np.asarray(frequencies)
     if counts.ndim != 1:
@@ -144,7 +144,7 @@ def _counts(frequencies: np.ndarray) -> np.ndarray:
     return counts.astype(np.int64)
 
 
-def _canonical(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
+def canonical_order(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
     """Return the symbols with a code in the order of the codes, each code filled up to the longest length, that
     length, and the first number that no code begins like."""
     lengths = np.asarray(lengths)

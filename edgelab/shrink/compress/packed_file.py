@@ -29,7 +29,7 @@ from edgelab.maths.activations import relu
 from edgelab.maths.conv import conv2d
 from edgelab.maths.nn import dense
 from edgelab.maths.pool import max_pool2d
-from edgelab.shrink.huffman import code_lengths, decode, encode
+from edgelab.shrink.compress.huffman import code_lengths, decode, encode
 
 MAGIC, VERSION = b"ELPK", 1
 KINDS = ("dense", "conv2d")
@@ -109,7 +109,7 @@ def pack(layers: Sequence[Layer]) -> bytes:
     names = [layer.name for layer in layers]
     if not 1 <= len(layers) <= 255 or len(set(names)) < len(names):
         raise ValueError(f"{len(layers)} layers of the names {names}; expected 1 to 255, each with another name")
-    body = b"".join(_packed(layer) for layer in layers)
+    body = b"".join(pack_layer(layer) for layer in layers)
     head = MAGIC + struct.pack("<BBI", VERSION, len(layers), len(body) + 14)
     return head + body + struct.pack("<I", zlib.crc32(head + body))
 
@@ -128,7 +128,7 @@ def unpack(packed: bytes | str | Path) -> list[Layer]:
     data = bytes(packed) if isinstance(packed, bytes | bytearray) else Path(packed).read_bytes()
     advice = "Copy or write it again"
     if data[:4] != MAGIC[: len(data)]:
-        raise ValueError(f"{name}: begins with {data[:4]!r}, expected {MAGIC!r}: not a file of edgelab.shrink.packed")
+        raise ValueError(f"{name}: begins with {data[:4]!r}, expected {MAGIC!r}: not a file of edgelab.shrink.compress")
     if len(data) < 14:
         raise ValueError(f"{name}: cut short: it has {len(data)} bytes, the shortest one has 14. {advice}")
     version, count, size = struct.unpack_from("<BBI", data, 4)
@@ -179,7 +179,7 @@ def _run(layers: Sequence[Layer], w: list[np.ndarray], b: list[np.ndarray], x: n
     return x
 
 
-def _packed(layer: Layer) -> bytes:
+def pack_layer(layer: Layer) -> bytes:
     """Return the bytes of one layer, after every check."""
     name, kind, codebook, codes, b, *_ = layer
     where, text = f"layer {name!r}", name.encode()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgelab.shrink.prune import check_sparsity, magnitude_mask, sparsity_schedule
+from edgelab.shrink.compress.prune import check_sparsity, magnitude_mask, sparsity_schedule
 
 if TYPE_CHECKING:
     import keras

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgelab.shrink.convert import CALIBRATED, MODES, check_calibration
-from edgelab.train.models import to_keras_bytes
+from edgelab.shrink.convert.converter import CALIBRATED, MODES, check_calibration
+from edgelab.train.networks.models import to_keras_bytes
 
 if TYPE_CHECKING:
     import keras
@@ -71,14 +71,14 @@ def run_apart(function: Callable[..., Any], *arguments: Any, timeout: float = 30
             raise TimeoutError(f"{name} was stopped: it took more than {timeout:g} s in its own process") from error
         result = Path(folder, "call.result")
         if not result.is_file():
-            raise ChildProcessError(_how_it_died(name, child.returncode, child.stderr))
+            raise ChildProcessError(describe_exit(name, child.returncode, child.stderr))
         worked, value = pickle.loads(result.read_bytes())
     if not worked:
         raise RuntimeError(f"{name}, run in its own process: {value}")
     return value
 
 
-def _how_it_died(name: str, code: int, stderr: bytes) -> str:
+def describe_exit(name: str, code: int, stderr: bytes) -> str:
     """Return what to say of a process that ended without a result: first how, then what it printed last."""
     import signal
 

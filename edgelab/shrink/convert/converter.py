@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from edgelab.quiet import quiet
 
 if TYPE_CHECKING:
     import keras
@@ -64,44 +64,6 @@ def check_calibration(
         missing = sorted(set(range(classes or int(labels.max()) + 1)) - set(labels.tolist()))
         if missing:
             raise ValueError(f"no calibration sample of class {missing}; draw some from every class")
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Hold back what the converter prints, from Python and from C++; tell it when the work fails.
-
-    Raises RuntimeError with the last lines held back when the block raises. Input errors should be checked before it.
-
-    >>> with quiet():
-    ...     print("Saved artifact at …")
-    """
-    import logging
-    import os
-    import sys
-    import tempfile
-
-    sys.stdout.flush()
-    sys.stderr.flush()
-    with tempfile.TemporaryFile("w+", buffering=1, encoding="utf-8", errors="replace") as held:
-        saved = [os.dup(1), os.dup(2)]
-        disabled = logging.root.manager.disable
-        try:
-            # File descriptors for the C++ side, sys.stdout for Python's (a notebook's is not descriptor 1).
-            os.dup2(held.fileno(), 1)
-            os.dup2(held.fileno(), 2)
-            logging.disable(logging.WARNING)
-            with contextlib.redirect_stdout(held), contextlib.redirect_stderr(held):
-                yield
-        except Exception as error:
-            held.flush()
-            held.seek(0)
-            lines = held.read().strip().splitlines()[-15:]
-            raise RuntimeError("\n".join([f"{type(error).__name__}: {error}", "It printed last:", *lines])) from error
-        finally:
-            logging.disable(disabled)
-            for descriptor, copy in zip((1, 2), saved, strict=True):
-                os.dup2(copy, descriptor)
-                os.close(copy)
 
 
 def to_tflite(

@@ -114,12 +114,12 @@ def _in_order(end: keras.KerasTensor) -> list[Any]:
     return list(found.values())
 
 
-def _values(weight: Any, size: int, default: float) -> np.ndarray:
+def weight_or_default(weight: Any, size: int, default: float) -> np.ndarray:
     """Return a weight's values, or so many defaults where the layer has none."""
     return np.full(size, default, np.float32) if weight is None else np.asarray(weight)
 
 
-def _window(
+def window_attributes(
     layer: keras.Layer, shape: tuple, size: tuple[int, int], dilation: tuple[int, int] = (1, 1)
 ) -> dict[str, Any]:
     """Return the attributes of a window that moves over an image: strides, and padding in front and behind."""
@@ -135,10 +135,10 @@ def _window(
     }
 
 
-def _convolution(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
+def add_convolution(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
     """HWIO becomes OIHW."""
-    window = _window(layer, shape, layer.kernel_size, layer.dilation_rate)
-    kernel, bias = np.asarray(layer.kernel).transpose(3, 2, 0, 1), _values(layer.bias, layer.filters, 0)
+    window = window_attributes(layer, shape, layer.kernel_size, layer.dilation_rate)
+    kernel, bias = np.asarray(layer.kernel).transpose(3, 2, 0, 1), weight_or_default(layer.bias, layer.filters, 0)
     return graph.add(
         "Conv", x, kernel, bias, name=f"/{layer.name}", group=layer.groups, dilations=layer.dilation_rate, **window
     )
@@ -146,11 +146,11 @@ def _convolution(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> 
 
 def _depthwise(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str, name: str | None = None) -> str:
     """Height, width, channels, multiplier become channels × multiplier groups of one input each."""
-    window = _window(layer, shape, layer.kernel_size, layer.dilation_rate)
+    window = window_attributes(layer, shape, layer.kernel_size, layer.dilation_rate)
     kernel = np.asarray(layer.depthwise_kernel if name else layer.kernel)
     height, width, channels, multiplier = kernel.shape
     kernel = kernel.transpose(2, 3, 0, 1).reshape(channels * multiplier, 1, height, width)
-    bias = _values(None if name else layer.bias, len(kernel), 0)
+    bias = weight_or_default(None if name else layer.bias, len(kernel), 0)
     attributes = {"group": channels, "dilations": layer.dilation_rate, **window}
     return graph.add("Conv", x, kernel, bias, name=name or f"/{layer.name}", **attributes)
 
@@ -159,13 +159,15 @@ def _separable(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> st
     """Write both halves; the bias belongs to the second."""
     x = _depthwise(graph, layer, shape, x, name=f"/{layer.name}/depthwise")
     kernel = np.asarray(layer.pointwise_kernel).transpose(3, 2, 0, 1)
-    return graph.add("Conv", x, kernel, _values(layer.bias, layer.filters, 0), name=f"/{layer.name}")
+    return graph.add("Conv", x, kernel, weight_or_default(layer.bias, layer.filters, 0), name=f"/{layer.name}")
 
 
 def _dense(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
     if len(shape) != 2:
         raise ValueError(f"layer {layer.name!r}, a Dense, reads {shape}; expected (n, inputs): Flatten first")
-    return graph.add("Gemm", x, np.asarray(layer.kernel), _values(layer.bias, layer.units, 0), name=f"/{layer.name}")
+    return graph.add(
+        "Gemm", x, np.asarray(layer.kernel), weight_or_default(layer.bias, layer.units, 0), name=f"/{layer.name}"
+    )
 
 
 def _batch_norm(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
@@ -176,7 +178,7 @@ def _batch_norm(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> s
             f"layer {layer.name!r}, a BatchNormalization, has axis {layer.axis}; expected the channels, -1"
         )
     size = layer.moving_mean.shape[0]
-    scales = _values(layer.gamma, size, 1), _values(layer.beta, size, 0)
+    scales = weight_or_default(layer.gamma, size, 1), weight_or_default(layer.beta, size, 0)
     averages = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
     return graph.add("BatchNormalization", x, *scales, *averages, name=f"/{layer.name}", epsilon=layer.epsilon)
 
@@ -184,7 +186,7 @@ def _batch_norm(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> s
 def _pool(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
     """Padding counts neither as a maximum nor in an average, in Keras and in ONNX."""
     kind = "MaxPool" if type(layer).__name__ == "MaxPooling2D" else "AveragePool"
-    return graph.add(kind, x, name=f"/{layer.name}", **_window(layer, shape, layer.pool_size))
+    return graph.add(kind, x, name=f"/{layer.name}", **window_attributes(layer, shape, layer.pool_size))
 
 
 def _global_pool(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
@@ -193,7 +195,7 @@ def _global_pool(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> 
     return graph.add("Flatten", graph.add("GlobalAveragePool", x, name=f"/{layer.name}/mean"), name=f"/{layer.name}")
 
 
-def _flatten(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
+def add_flatten(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
     """The weights behind it count on channels that vary fastest, so an image goes back to NHWC first."""
     if len(shape) == 4:
         x = graph.add("Transpose", x, name=f"/{layer.name}/last", perm=LAST)
@@ -240,7 +242,7 @@ def _add(graph: OnnxGraph, layer: keras.Layer, shape: tuple, *inputs: str) -> st
 
 
 WRITERS = {
-    "Conv2D": _convolution,
+    "Conv2D": add_convolution,
     "DepthwiseConv2D": _depthwise,
     "SeparableConv2D": _separable,
     "Dense": _dense,
@@ -250,7 +252,7 @@ WRITERS = {
     "MaxPooling2D": _pool,
     "AveragePooling2D": _pool,
     "GlobalAveragePooling2D": _global_pool,
-    "Flatten": _flatten,
+    "Flatten": add_flatten,
     "Dropout": _same,
     "Add": _add,
 }

@@ -6,7 +6,7 @@ from operator import index
 
 import numpy as np
 
-from edgelab.shrink.rounding import high_product, quantize_multiplier, requantize, rescale, shift_right
+from edgelab.infer.integer.rounding import high_product, quantize_multiplier, requantize, rescale, shift_right
 
 __all__ = [
     "choose_channel_qparams",
@@ -117,7 +117,7 @@ def quantize(
     if not np.isfinite(x).all():
         raise ValueError(f"x holds NaN or infinity (first at {np.argwhere(~np.isfinite(x))[0].tolist()})")
     least, largest = integer_range(bits)
-    scale, zero_point = _beside(x, scale, zero_point, least, largest, axis)
+    scale, zero_point = broadcast_qparams(x, scale, zero_point, least, largest, axis)
     # In the type of x: a runtime divides float32 by float32, and one more digit would round other values.
     q = np.rint(x / scale.astype(x.dtype)) + zero_point
     return np.clip(q, least, largest).astype(np.int8 if bits <= 8 else np.int16)
@@ -139,11 +139,11 @@ def dequantize(
     if not np.issubdtype(q.dtype, np.integer):
         raise TypeError(f"q is {q.dtype}; expected integers, as quantize returns them")
     limits = np.iinfo(q.dtype)
-    scale, zero_point = _beside(q, scale, zero_point, limits.min, limits.max, axis)
+    scale, zero_point = broadcast_qparams(q, scale, zero_point, limits.min, limits.max, axis)
     return scale.astype(np.float32) * (q.astype(np.int64) - zero_point).astype(np.float32)
 
 
-def _beside(
+def broadcast_qparams(
     x: np.ndarray, scale: float | np.ndarray, zero_point: int | np.ndarray, least: int, largest: int, axis: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return scale and zero point checked, with the axes that let them broadcast against x."""

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgelab.shrink.post_training import BETWEEN, layer_names, quantize_each, real_values, tensor_values
-from edgelab.shrink.tflite import PRODUCTS, Graph, read
+from edgelab.infer.tflite import PRODUCTS, Graph, read
+from edgelab.shrink.quantize.post_training import BETWEEN, layer_names, quantize_each, real_values, tensor_values
 
 
 class LayerError(NamedTuple):
@@ -93,7 +93,7 @@ def one_layer_errors(
     """Quantize one layer at a time and return what that does to the logits: {name of the layer: SQNR in dB}.
 
     exact: the float32 file. x: float32 (n, …), images to compare on. calibration, recipe, input_range: as for
-    `edgelab.shrink.post_training.quantize_file`. The lowest value names the layer to look at first. Raises as
+    `edgelab.shrink.quantize.quantize_file`. The lowest value names the layer to look at first. Raises as
     `quantize_file` does.
 
     >>> from inspect import signature

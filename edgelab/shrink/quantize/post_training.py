@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from edgelab.shrink.convert import check_calibration, quiet
-from edgelab.shrink.quantize import dequantize, quantize
-from edgelab.shrink.tflite import PRODUCTS, Graph, Tensor, read
+from edgelab.infer.tflite import PRODUCTS, Graph, Tensor, read
+from edgelab.quiet import quiet
+from edgelab.shrink.convert.converter import check_calibration
+from edgelab.shrink.quantize.affine import dequantize, quantize
 
 # The bits of weights and of activations; 32: activations stay float32.
 RECIPES = {
@@ -29,7 +30,7 @@ BETWEEN = ("QUANTIZE", "DEQUANTIZE")
 def layer_names(tflite: bytes | Graph) -> list[str]:
     """Return a name for each operator of a .tflite: its layer's, as the converter wrote it into the tensors' names.
 
-    tflite: its bytes, or what `edgelab.shrink.tflite.read` returned. The weights' name counts before the output's, for
+    tflite: its bytes, or what `edgelab.infer.tflite.read` returned. The weights' name counts before the output's, for
     the output has the name of the ReLU after the layer, or of none at the end. The converter adds _1 to a layer's name;
     operators of one layer are told apart by a 2, 3 … at the end; QUANTIZE and DEQUANTIZE are called so. Raises
     ValueError as `read` does.

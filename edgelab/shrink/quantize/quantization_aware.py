@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgelab.shrink.convert import check_calibration, quiet
-from edgelab.shrink.tflite import read
-from edgelab.train.feed import check_images
+from edgelab.data import check_images
+from edgelab.infer.tflite import read
+from edgelab.quiet import quiet
+from edgelab.shrink.convert.converter import check_calibration
 
 if TYPE_CHECKING:
     import keras
@@ -132,12 +133,12 @@ def rounded(layer: keras.Layer, bits: int = 8) -> keras.Layer:
 def quantize_aware(model: keras.Model, bits: int = 8, momentum: float = 0.99) -> keras.Model:
     """Build the model that computes in float what its int8 form will: weights and activations rounded to their scales.
 
-    model: Sequential or functional, one input, trained, BatchNorm folded (`edgelab.shrink.fold.fold`). bits: of the
+    model: Sequential or functional, one input, trained, BatchNorm folded (`edgelab.shrink.convert.fold`). bits: of the
     weights, 8 or 4; activations have 8. momentum: see `moving_range`. Between layers there is one rounding for the
     input and one for each result; a ReLU belongs to the layer before it. Returns a new model with copies of the
-    weights, to be trained a few epochs with a small learning rate, e.g. by `edgelab.train.fit.fit`, and converted by
-    `to_tflite_qat`. Raises ValueError for other bits and for a layer that isn't supported, named, with what to do.
-    Source: Jacob et al. 2018, section 3, algorithm 1.
+    weights, to be trained a few epochs with a small learning rate, e.g. by `edgelab.train.fitting.fit`, and
+    converted by `to_tflite_qat`. Raises ValueError for other bits and for a layer that isn't supported, named, with
+    what to do. Source: Jacob et al. 2018, section 3, algorithm 1.
 
     >>> from keras import Input, Sequential, layers
     >>> net = Sequential([Input((8, 8, 1)), layers.Conv2D(4, 3), layers.ReLU(), layers.Flatten(), layers.Dense(2)])
@@ -191,7 +192,7 @@ def _check_layers(model: keras.Model) -> None:
         kind, does = type(layer).__name__, getattr(getattr(layer, "activation", None), "__name__", "linear")
         what = f"layer {layer.name!r} of {model.name!r}"
         if kind == "BatchNormalization":
-            raise ValueError(f"{what} is a BatchNormalization: fold it first, with edgelab.shrink.fold.fold(model)")
+            raise ValueError(f"{what} is a BatchNormalization: fold it first, with edgelab.shrink.convert.fold(model)")
         if kind not in COMPUTING + MOVING:
             raise ValueError(f"{what} is a {kind}; supported are: {', '.join(COMPUTING + MOVING)}")
         if does not in ("linear", "relu") or (kind == "Activation" and does != "relu"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelab.shrink.quantize import choose_qparams, dequantize, integer_range, quantize
+from edgelab.shrink.quantize.affine import choose_qparams, dequantize, integer_range, quantize
 
 
 def min_max_range(x: np.ndarray) -> tuple[float, float]:
@@ -15,7 +15,7 @@ def min_max_range(x: np.ndarray) -> tuple[float, float]:
     >>> min_max_range(np.array([-1.0, 0.5, 8.0]))
     (-1.0, 8.0)
     """
-    x = _checked(x)
+    x = check_values(x)
     return float(x.min()), float(x.max())
 
 
@@ -31,7 +31,7 @@ def percentile_range(x: np.ndarray, percent: float = 99.9) -> tuple[float, float
     """
     if not 0 < percent <= 100:
         raise ValueError(f"percent is {percent}; expected more than 0 and at most 100, such as 99.9")
-    low, high = np.percentile(_checked(x), [(100 - percent) / 2, (100 + percent) / 2])
+    low, high = np.percentile(check_values(x), [(100 - percent) / 2, (100 + percent) / 2])
     return float(low), float(high)
 
 
@@ -75,12 +75,12 @@ def entropy_range(x: np.ndarray, bits: int = 8, bins: int = 2048) -> tuple[float
     if bins < levels:
         raise ValueError(f"{bins} bins for {levels} levels; expected at least as many, and rather {16 * levels}")
     counts, edges = np.histogram(np.abs(np.asarray(x, np.float64)), bins, (0, max(-low, high) or 1))
-    divergences = [_divergence(counts[:i], counts[i:].sum(), levels) for i in range(levels, bins + 1)]
+    divergences = [merged_divergence(counts[:i], counts[i:].sum(), levels) for i in range(levels, bins + 1)]
     bound = float(edges[levels + int(np.argmin(divergences))])
     return max(low, -bound), min(high, bound)
 
 
-def _divergence(counts: np.ndarray, outliers: int, levels: int) -> float:
+def merged_divergence(counts: np.ndarray, outliers: int, levels: int) -> float:
     """Return the relative entropy in nats of a histogram, outliers in its last bin, from itself merged into levels."""
     p = counts.astype(np.float64)
     p[-1] += outliers
@@ -95,7 +95,7 @@ def _divergence(counts: np.ndarray, outliers: int, levels: int) -> float:
     return float(np.sum(p[p > 0] * np.log(p[p > 0] / q[p > 0])))
 
 
-def _checked(x: np.ndarray) -> np.ndarray:
+def check_values(x: np.ndarray) -> np.ndarray:
     """Return calibration data as an array. Raises ValueError for no data, NaN and infinity."""
     x = np.asarray(x)
     if x.size == 0:

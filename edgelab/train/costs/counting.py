@@ -14,7 +14,7 @@ import math
 from collections import Counter
 from typing import Any, NamedTuple
 
-from edgelab.train.ledger import PRECISIONS, Cost, Row, bits, live_bytes
+from edgelab.maths.cost_table import PRECISIONS, Cost, Row, bits, live_bytes
 
 __all__ = ["PRECISIONS", "Cost", "Row", "bits", "count", "live_bytes"]
 

@@ -68,7 +68,7 @@ def joules_per_byte(memory: str = "32 kB") -> float:
 def energy(macs: float, bytes_moved: float, per_mac: float = 0.3e-12, per_byte: float = 2.5e-12) -> Energy:
     """Estimate the energy of one inference: E = MACs e_mac + bytes e_byte, in joules.
 
-    macs, bytes_moved: as a `Cost` of edgelab.train.cost has them. per_mac, per_byte: joules, by default of int8 and a
+    macs, bytes_moved: as a `Cost` of edgelab.train.costs has them. per_mac, per_byte: joules, by default of int8 and a
     32 kB memory on the chip; `joules_per_mac` and `joules_per_byte` know others. Where weights and activations lie in
     two memories, add up two estimates. Raises ValueError naming an argument that is no finite number of at least 0.
     Source: Horowitz 2014, figure 1.1.9.

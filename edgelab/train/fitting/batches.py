@@ -6,44 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgelab.train.augment import Augment, augmented
+from edgelab.train.fitting.augmentation import Augment, augmented
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-
-def check_images(
-    x: np.ndarray, y: np.ndarray | None = None, classes: int | None = None, size: tuple[int, ...] | None = None
-) -> None:
-    """Check that images are uint8, (n, h, w) or (n, h, w, channels), and that labels fit them.
-
-    classes: how many the model has; labels are 0 to classes − 1. size: (height, width, channels) that the model takes.
-    Raises TypeError or ValueError naming what was found, what was expected and what to do.
-
-    >>> check_images(np.zeros((2, 28, 28), np.uint8), np.array([3, 9]), classes=10)
-    """
-    if getattr(x, "dtype", None) != np.uint8:
-        raise TypeError(
-            f"images are {getattr(x, 'dtype', type(x).__name__)}; expected uint8 in 0..255 as they come from the file. "
-            "Do not divide by 255 beforehand: that is done batch by batch, to save memory"
-        )
-    if x.ndim not in (3, 4) or len(x) == 0:
-        raise ValueError(f"images have shape {x.shape}; expected (n, height, width) or (n, height, width, channels)")
-    found = (*x.shape[1:], 1)[:3]
-    if size is not None and any(wanted not in (None, given) for wanted, given in zip(size, found, strict=True)):
-        raise ValueError(
-            f"images are {'×'.join(map(str, found))}; the model takes {'×'.join(map(str, size))} "
-            "(height × width × channels). Resize them (load_folder has a size), or build the model for their size"
-        )
-    if y is None:
-        return
-    y = np.asarray(y)
-    if y.shape != (len(x),):
-        raise ValueError(f"labels have shape {y.shape}; expected ({len(x)},), one integer an image")
-    if not np.issubdtype(y.dtype, np.integer):
-        raise TypeError(f"labels are {y.dtype}; expected integers (class numbers, not one-hot rows)")
-    if classes is not None and (y.min() < 0 or y.max() >= classes):
-        raise ValueError(f"labels run from {y.min()} to {y.max()}; the model has {classes} classes, 0 to {classes - 1}")
 
 
 def stream(

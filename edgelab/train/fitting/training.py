@@ -7,30 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgelab.train.augment import Augment
-from edgelab.train.evaluation import Evaluation, evaluate, predict, scores
-from edgelab.train.feed import check_images, stream
-from edgelab.train.normalise import settle
-from edgelab.train.watch import guard, progress_bar
+from edgelab.data import check_images
+from edgelab.train.fitting.augmentation import Augment
+from edgelab.train.fitting.batch_norm import settle
+from edgelab.train.fitting.batches import stream
+from edgelab.train.fitting.callbacks import guard, progress_bar
 
 if TYPE_CHECKING:
     import keras
-
-__all__ = [
-    "Augment",
-    "Evaluation",
-    "check_images",
-    "evaluate",
-    "fit",
-    "guard",
-    "hold_out",
-    "predict",
-    "progress_bar",
-    "scores",
-    "set_seed",
-    "settle",
-    "stream",
-]
 
 
 def set_seed(seed: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from edgelab.train.feed import check_images
+from edgelab.data import check_images
 
 if TYPE_CHECKING:
     import keras

@@ -137,7 +137,7 @@ def mbconv(
     """
     from keras import layers
 
-    _check_stride(stride)
+    check_stride(stride)
     if expansion < 1:
         raise ValueError(f"expansion is {expansion}; expected 1 or more")
     channels, activation = x.shape[-1], "swish" if swish else "relu"
@@ -161,7 +161,7 @@ def channel_shuffle(x: KerasTensor, groups: int) -> KerasTensor:
     from keras import layers
 
     _, height, width, channels = x.shape
-    _check_groups(groups, channels_of_x=channels)
+    check_groups(groups, channels_of_x=channels)
     if height is None or width is None:
         raise ValueError(f"x has shape {x.shape}; expected a fixed height and width, as reshaping needs them")
     if groups in (1, channels):
@@ -188,7 +188,7 @@ def group_conv_bn(
     """
     from keras import layers
 
-    _check_groups(groups, channels_of_x=x.shape[-1], filters=filters)
+    check_groups(groups, channels_of_x=x.shape[-1], filters=filters)
     x = layers.Conv2D(filters, size, strides=stride, padding="same", groups=groups, use_bias=False)(x)
     x = layers.BatchNormalization(momentum=0.9)(x)
     return layers.ReLU()(x) if relu else x
@@ -212,7 +212,7 @@ def shuffle_unit(
     from keras import layers
 
     channels = x.shape[-1]
-    branch = _branch(channels, filters, groups, stride)
+    branch = shuffle_branch_channels(channels, filters, groups, stride)
     first_groups = groups if first_groups is None else first_groups
     y = group_conv_bn(x, filters // 4, first_groups)
     y = depthwise_bn(channel_shuffle(y, groups), 3, stride, relu=False)
@@ -222,9 +222,9 @@ def shuffle_unit(
     return layers.ReLU()(layers.Concatenate()([layers.AveragePooling2D(3, 2, "same")(x), y]))
 
 
-def _branch(channels: int, filters: int, groups: int, stride: int) -> int:
+def shuffle_branch_channels(channels: int, filters: int, groups: int, stride: int) -> int:
     """Return how many channels a shuffle unit's branch has to bring; raise ValueError for sizes that do not fit."""
-    _check_stride(stride)
+    check_stride(stride)
     if filters % 4:
         raise ValueError(f"filters is {filters}; expected a multiple of 4: the middle has a quarter")
     if stride == 1 and filters != channels:
@@ -232,17 +232,17 @@ def _branch(channels: int, filters: int, groups: int, stride: int) -> int:
     if stride == 2 and filters <= channels:
         raise ValueError(f"filters is {filters}, x has {channels} channels; with stride 2 filters must exceed them")
     branch = filters if stride == 1 else filters - channels
-    _check_groups(groups, quarter_of_the_filters=filters // 4, channels_of_the_branch=branch)
+    check_groups(groups, quarter_of_the_filters=filters // 4, channels_of_the_branch=branch)
     return branch
 
 
-def _check_stride(stride: int) -> None:
+def check_stride(stride: int) -> None:
     """Raise ValueError for a stride that is not 1 or 2."""
     if stride not in (1, 2):
         raise ValueError(f"stride is {stride}; expected 1 or 2")
 
 
-def _check_groups(groups: int, **counts: int) -> None:
+def check_groups(groups: int, **counts: int) -> None:
     """Raise ValueError where groups is no divisor of one of the counts; their names say what they count."""
     for name, count in counts.items():
         if groups < 1 or count % groups:

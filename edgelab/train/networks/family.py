@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from edgelab.train.augment import Augment
-from edgelab.train.blocks import conv_bn, depthwise_separable, inverted_residual, separable
-from edgelab.train.fit import fit, set_seed
+from edgelab.train.fitting.augmentation import Augment
+from edgelab.train.fitting.training import fit, set_seed
+from edgelab.train.networks.blocks import conv_bn, depthwise_separable, inverted_residual, separable
 
 if TYPE_CHECKING:
     import keras

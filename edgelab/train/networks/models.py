@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edgelab.train.blocks import conv_bn, inverted_residual, mbconv, shuffle_unit
-from edgelab.train.family import FAMILY, light
-from edgelab.train.scaling import round_filters, round_repeats
+from edgelab.train.networks.blocks import conv_bn, inverted_residual, mbconv, shuffle_unit
+from edgelab.train.networks.family import FAMILY, light
+from edgelab.train.networks.scaling import round_filters, round_repeats
 
 if TYPE_CHECKING:
     import keras

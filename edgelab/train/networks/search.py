@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgelab.train.family import parse_plan
+from edgelab.train.networks.family import parse_plan
 
 
 class PlanCost(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgelab.course.compare import Outcome, describe_call, disagreement, outcome
+from edgelab.course.exercises.engine.compare import Outcome, describe_call, disagreement, outcome
 
 ANSWER = "...  # your answer"
 SEED = 0  # the same inputs for every reader: what `check` prints is stored and compared

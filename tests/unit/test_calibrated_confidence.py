@@ -1,4 +1,4 @@
-"""edgelab.train.confidence: calibration and abstention against scikit-learn, SciPy, plain loops and exact cases."""
+"""edgelab.train.judging: calibration and abstention against scikit-learn, SciPy, plain loops and exact cases."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
 from edgelab.maths.activations import softmax
-from edgelab.train.confidence import (
+from edgelab.train.judging.calibrated_confidence import (
     Abstention,
     Reliability,
     abstention,

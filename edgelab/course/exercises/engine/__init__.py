@@ -1,0 +1,1 @@
+"""The engine of the exercises: compare an answer's behaviour with the solution's."""

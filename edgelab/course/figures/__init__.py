@@ -1,0 +1,53 @@
+"""The figures of the notebooks, in one style."""
+
+from edgelab.course.figures.compression import (
+    HINTON,
+    PAPERS,
+    Level,
+    Published,
+    compression_table,
+    levels,
+    ratio_against_error,
+    smallest_within,
+)
+from edgelab.course.figures.frontier_plot import PEERS, Network, Peer, frontier, networks, worth_having
+from edgelab.course.figures.graphs import partners, side_by_side
+from edgelab.course.figures.plots import (
+    COLOURS,
+    bars,
+    confusion,
+    curves,
+    digits,
+    new_figure,
+    png,
+    reliability_diagram,
+    show,
+)
+
+__all__ = [
+    "COLOURS",
+    "HINTON",
+    "PAPERS",
+    "PEERS",
+    "Level",
+    "Network",
+    "Peer",
+    "Published",
+    "bars",
+    "compression_table",
+    "confusion",
+    "curves",
+    "digits",
+    "frontier",
+    "levels",
+    "networks",
+    "new_figure",
+    "partners",
+    "png",
+    "ratio_against_error",
+    "reliability_diagram",
+    "show",
+    "side_by_side",
+    "smallest_within",
+    "worth_having",
+]

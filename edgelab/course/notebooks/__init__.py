@@ -1,0 +1,1 @@
+"""Run the course's notebooks, and store them executed."""

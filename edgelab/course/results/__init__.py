@@ -1,0 +1,22 @@
+"""Results: benchmarks/results read and written, the reader's own records, the published tables."""
+
+from edgelab.course.results.benchmarks import measured, results_folder, save_measured
+from edgelab.course.results.recorded import checked, collect, machine, record, table
+from edgelab.course.results.tables import summary
+from edgelab.course.results.tables_shrink import compress, distil, engine, qat
+
+__all__ = [
+    "checked",
+    "collect",
+    "compress",
+    "distil",
+    "engine",
+    "machine",
+    "measured",
+    "qat",
+    "record",
+    "results_folder",
+    "save_measured",
+    "summary",
+    "table",
+]

@@ -1,0 +1,75 @@
+"""Compression: pruning, shared weights, Huffman codes, a packed file, distillation."""
+
+from edgelab.shrink.compress.cluster import STARTS, cluster_weights, codebook_gradient, first_codebook, lloyd
+from edgelab.shrink.compress.cluster_train import share, to_layers
+from edgelab.shrink.compress.distillation import (
+    check_distillation,
+    distil,
+    distillation_grad,
+    distillation_loss,
+    distiller,
+    log_softmax,
+    soften,
+)
+from edgelab.shrink.compress.huffman import (
+    canonical_codes,
+    canonical_order,
+    check_frequencies,
+    code_lengths,
+    decode,
+    encode,
+    entropy,
+)
+from edgelab.shrink.compress.packed_file import MAGIC, VERSION, Layer, from_gaps, pack, pack_layer, run, to_gaps, unpack
+from edgelab.shrink.compress.prune import (
+    channel_scores,
+    check_sparsity,
+    check_weights,
+    keep_channels,
+    magnitude_mask,
+    sparsity_schedule,
+    two_of_four_mask,
+)
+from edgelab.shrink.compress.prune_train import prune_channels, pruning
+
+__all__ = [
+    "MAGIC",
+    "STARTS",
+    "VERSION",
+    "Layer",
+    "canonical_codes",
+    "canonical_order",
+    "channel_scores",
+    "check_distillation",
+    "check_frequencies",
+    "check_sparsity",
+    "check_weights",
+    "cluster_weights",
+    "code_lengths",
+    "codebook_gradient",
+    "decode",
+    "distil",
+    "distillation_grad",
+    "distillation_loss",
+    "distiller",
+    "encode",
+    "entropy",
+    "first_codebook",
+    "from_gaps",
+    "keep_channels",
+    "lloyd",
+    "log_softmax",
+    "magnitude_mask",
+    "pack",
+    "pack_layer",
+    "prune_channels",
+    "pruning",
+    "run",
+    "share",
+    "soften",
+    "sparsity_schedule",
+    "to_gaps",
+    "to_layers",
+    "two_of_four_mask",
+    "unpack",
+]

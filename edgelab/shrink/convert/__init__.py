@@ -1,0 +1,38 @@
+"""From a Keras model to a .tflite or .onnx: modes, labels, folding, a process of its own."""
+
+from edgelab.shrink.convert.child_process import convert_apart, describe_exit, run_apart, unchecked
+from edgelab.shrink.convert.converter import MODES, check_calibration, to_tflite
+from edgelab.shrink.convert.folding import fold, fold_batch_norm
+from edgelab.shrink.convert.fused_lstm import lstm_tflite
+from edgelab.shrink.convert.labels import attach, attached
+from edgelab.shrink.convert.onnx_export import (
+    LAST,
+    OnnxGraph,
+    add_convolution,
+    add_flatten,
+    to_onnx,
+    weight_or_default,
+    window_attributes,
+)
+
+__all__ = [
+    "LAST",
+    "MODES",
+    "OnnxGraph",
+    "add_convolution",
+    "add_flatten",
+    "attach",
+    "attached",
+    "check_calibration",
+    "convert_apart",
+    "describe_exit",
+    "fold",
+    "fold_batch_norm",
+    "lstm_tflite",
+    "run_apart",
+    "to_onnx",
+    "to_tflite",
+    "unchecked",
+    "weight_or_default",
+    "window_attributes",
+]

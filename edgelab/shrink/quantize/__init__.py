@@ -1,0 +1,61 @@
+"""Quantization: affine integers, ranges, post-training, layer by layer, and in training."""
+
+from edgelab.shrink.quantize.affine import (
+    broadcast_qparams,
+    choose_channel_qparams,
+    choose_qparams,
+    dequantize,
+    integer_range,
+    quantize,
+)
+from edgelab.shrink.quantize.by_layer import LayerError, layer_errors, one_layer_errors, sqnr_db, table
+from edgelab.shrink.quantize.post_training import layer_names, quantize_each, quantize_file, real_values, tensor_values
+from edgelab.shrink.quantize.quantization_aware import (
+    fake_quantize,
+    fake_quantize_kernel,
+    learn_ranges,
+    moving_range,
+    quantize_aware,
+    rounded,
+    to_tflite_qat,
+)
+from edgelab.shrink.quantize.ranges import (
+    check_values,
+    entropy_range,
+    merged_divergence,
+    min_max_range,
+    mse_range,
+    percentile_range,
+)
+
+__all__ = [
+    "LayerError",
+    "broadcast_qparams",
+    "check_values",
+    "choose_channel_qparams",
+    "choose_qparams",
+    "dequantize",
+    "entropy_range",
+    "fake_quantize",
+    "fake_quantize_kernel",
+    "integer_range",
+    "layer_errors",
+    "layer_names",
+    "learn_ranges",
+    "merged_divergence",
+    "min_max_range",
+    "moving_range",
+    "mse_range",
+    "one_layer_errors",
+    "percentile_range",
+    "quantize",
+    "quantize_aware",
+    "quantize_each",
+    "quantize_file",
+    "real_values",
+    "rounded",
+    "sqnr_db",
+    "table",
+    "tensor_values",
+    "to_tflite_qat",
+]

@@ -1,0 +1,34 @@
+"""Sequences: a machine whose bearing fails, and recurrent networks that warn of it."""
+
+from edgelab.train.sequences.failure_warning import (
+    Alarms,
+    choose_threshold,
+    fit_sequences,
+    judge,
+    life_lstm,
+    pad,
+    split_machines,
+    step_model,
+    warning_gru,
+    windows,
+)
+from edgelab.train.sequences.vibration import FEATURES, Life, blows, defect_frequency, features, machine
+
+__all__ = [
+    "FEATURES",
+    "Alarms",
+    "Life",
+    "blows",
+    "choose_threshold",
+    "defect_frequency",
+    "features",
+    "fit_sequences",
+    "judge",
+    "life_lstm",
+    "machine",
+    "pad",
+    "split_machines",
+    "step_model",
+    "warning_gru",
+    "windows",
+]

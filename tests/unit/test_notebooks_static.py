@@ -1,5 +1,6 @@
 """The stored notebooks hold to the course's form. Nothing is executed here: seconds, not minutes."""
 
+import ast
 import copy
 import json
 import platform
@@ -76,6 +77,40 @@ def compared(name: str, notebook: nbformat.NotebookNode) -> list[str]:
     cells = code_cells(notebook)
     ignored = [n for n, cell in cells if tags & set(cell.metadata.get("tags", []))]
     return [f"cells {ignored} of {len(cells)} are not compared"] if 5 * len(ignored) > len(cells) else []
+
+
+def calls(node: ast.AST) -> Iterator[str]:
+    """The names of the functions that a statement calls whenever it runs: not those in a definition, an if or a try."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda | ast.If | ast.IfExp | ast.Try):
+        return
+    if isinstance(node, ast.Call):
+        yield ast.unparse(node.func).rpartition(".")[2]
+    for child in ast.iter_child_nodes(node):
+        yield from calls(child)
+
+
+def outputs_kept(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """A cell whose output was cleared shows the reader nothing, and nbval compares nothing where it is ignored."""
+    problems = []
+    for n, cell in code_cells(notebook):
+        said = {"print", "show", "display", "check"} & set(calls(ast.parse(cell.source)))
+        if said and not cell.outputs:
+            problems.append(f"cell {n} calls {', '.join(sorted(said))} and has no output: store the notebook again")
+    return problems
+
+
+def public_names(name: str, notebook: nbformat.NotebookNode) -> list[str]:
+    """A name that begins with _ may change without a word; a reader who copies it from a notebook can't know."""
+    problems = []
+    for n, cell in code_cells(notebook):
+        for node in ast.walk(ast.parse(cell.source)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            ours = "edgelab" in {each.split(".")[0] for each in names}
+            problems += [f"cell {n} imports {each}" for each in names if ours and re.search(r"(^|\.)_(?!_)", each)]
+        tags = [tag for tag in cell.metadata.get("tags", []) if tag.startswith("source:")]
+        problems += [f"cell {n} shows {tag}" for tag in tags if re.search(r"\._(?!_)", tag)]
+    return problems
 
 
 class Pictures(HTMLParser):
@@ -266,6 +301,8 @@ RULES: tuple[Callable[[str, nbformat.NotebookNode], list[str]], ...] = (
     executed,
     no_stderr,
     compared,
+    outputs_kept,
+    public_names,
     alt_texts,
     short_cells,
     opening,
@@ -307,7 +344,8 @@ def good(name: str = "05_made_up") -> nbformat.NotebookNode:
     for number, one in enumerate(exercises_of(EXERCISES[name[:2]]) if name[:2] in EXERCISES else [], start=6):
         tag = f"{TAG}{one.module}.{one.name}"
         tasks.append(new_markdown_cell(f"**{'Find the bug' if one.bug else 'Exercise'}.** Do it."))
-        tasks.append(new_code_cell(one.cell(), execution_count=number, metadata={"tags": [tag]}))
+        said = [new_output("stream", text="not answered yet\n")]
+        tasks.append(new_code_cell(one.cell(), execution_count=number, metadata={"tags": [tag]}, outputs=said))
     last = new_markdown_cell("## What you can do now\n\n- one\n\n*Next*: 06.\n\n*Sources*: none.")
     metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
@@ -349,6 +387,11 @@ def tag(notebook: nbformat.NotebookNode, *tags: str) -> None:
     first_code(notebook).metadata["tags"] = list(tags)
 
 
+def cleared(notebook: nbformat.NotebookNode, source: str) -> None:
+    """Let the first code cell say this, and store no output of it."""
+    first_code(notebook).update(source=source, outputs=[])
+
+
 def all_are_exercises(notebook: nbformat.NotebookNode) -> None:
     """Call each task an exercise, also that of a bug."""
     for cell in notebook.cells[6:-1:2]:
@@ -364,6 +407,11 @@ SPOILT = (
     (executed, "a cell run again", "05_x", lambda nb: first_code(nb).update(execution_count=9)),
     (no_stderr, "a warning", "05_x", lambda nb: first_code(nb).outputs[0].update(name="stderr")),
     (compared, "two of five ignored", "00_x", lambda nb: first_code(nb).metadata.update(tags=["nbval-skip"])),
+    (outputs_kept, "a cleared output", "05_x", lambda nb: cleared(nb, "for i in range(3):\n    print(i)")),
+    (outputs_kept, "a cleared figure", "05_x", lambda nb: cleared(nb, "with style():\n    show(figure, 'A.')")),
+    (public_names, "a private helper", "05_x", lambda nb: cleared(nb, "from edgelab.shrink import a, _b")),
+    (public_names, "a private file", "05_x", lambda nb: cleared(nb, "import edgelab.shrink._files")),
+    (public_names, "a private helper shown", "05_x", lambda nb: tag(nb, "source:edgelab.maths.nn._scaled")),
     (alt_texts, "no alt text", "05_x", lambda nb: nb.cells[2].outputs[1].metadata.clear()),
     (alt_texts, "blank alt text", "05_x", lambda nb: nb.cells[2].outputs[1].metadata["image/png"].update(alt=" ")),
     (alt_texts, "a JPEG", "05_x", lambda nb: output(nb, {"image/jpeg": "aGk="}, {"image/png": {"alt": "of another"}})),
@@ -440,6 +488,15 @@ def test_training_and_mirrored_cells_have_their_own_bounds():
     )
     notebook.cells.insert(6, mirrored)
     assert [problem for rule in RULES for problem in rule("00_made_up", notebook)] == []
+
+
+def test_what_may_print_nothing_and_foreign_private_names_are_no_problem():
+    """A rule that reports what is right would be switched off."""
+    notebook = good()
+    cleared(
+        notebook, "def f():\n    print(1)\n\nif wrong:\n    print(2)\nfrom x import _y\nfrom edgelab import __version__"
+    )
+    assert outputs_kept("05_x", notebook) + public_names("05_x", notebook) == []
 
 
 def test_pictures_with_alt_text_and_code_are_no_problem():

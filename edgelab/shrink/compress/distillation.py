@@ -74,6 +74,13 @@ def distillation_grad(
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the softmax over the last of two axes, without overflow.
+
+    logits: float (n, classes). Returns float of that shape.
+
+    >>> log_softmax(np.array([[0.0, 1000.0]])).tolist()
+    [[-1000.0, 0.0]]
+    """
     z = logits - logits.max(axis=1, keepdims=True)
     return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
 
@@ -81,7 +88,14 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 def check_distillation(
     student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndarray, alpha: float
 ) -> list[np.ndarray]:
-    """Return both logits and the labels as arrays that fit, after checking alpha too."""
+    """Return both logits and the labels as arrays that fit, after checking alpha too.
+
+    student_logits, teacher_logits: float (n, classes). y: int (n,). alpha: weight of the teacher, 0 to 1. Raises
+    ValueError or TypeError naming what does not fit.
+
+    >>> [each.shape for each in check_distillation(np.zeros((2, 3)), np.ones((2, 3)), np.array([0, 2]), 0.5)]
+    [(2, 3), (2, 3), (2,)]
+    """
     student_logits, teacher_logits = same_shape(student_logits=student_logits, teacher_logits=teacher_logits)
     student_logits, y = check_labels(student_logits, y)
     if not 0 <= alpha <= 1:

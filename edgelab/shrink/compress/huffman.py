@@ -133,7 +133,13 @@ def decode(data: bytes, lengths: np.ndarray, count: int) -> np.ndarray:
 
 
 def check_frequencies(frequencies: np.ndarray) -> np.ndarray:
-    """Return frequencies as int64 (symbols,), after checking that they can be counts."""
+    """Return frequencies as int64 (symbols,), after checking that they can be counts.
+
+    Raises ValueError for another shape or a negative count, TypeError for what is not integers.
+
+    >>> check_frequencies(np.bincount([0, 2, 2])).tolist()
+    [1, 0, 2]
+    """
     counts = np.asarray(frequencies)
     if counts.ndim != 1:
         raise ValueError(f"frequencies have shape {counts.shape}; expected (symbols,): np.bincount(data.ravel())")
@@ -145,8 +151,16 @@ def check_frequencies(frequencies: np.ndarray) -> np.ndarray:
 
 
 def canonical_order(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """Return the symbols with a code in the order of the codes, each code filled up to the longest length, that
-    length, and the first number that no code begins like."""
+    """Return the order of canonical codes: symbols by length, and among equal lengths by number.
+
+    lengths: int (symbols,), bits of each symbol's code, 0 for none. Returns the symbols in that order; their codes,
+    each filled up with zeros to the longest length, uint64; that length; and the first number above all codes. Raises
+    TypeError or ValueError for lengths that are no code.
+
+    >>> order, codes, longest, end = canonical_order(np.array([2, 1, 0, 2]))
+    >>> order.tolist(), [format(int(code), "02b") for code in codes], longest, end
+    ([1, 0, 3], ['00', '10', '11'], 2, 4)
+    """
     lengths = np.asarray(lengths)
     if lengths.ndim != 1 or (len(lengths) and lengths.dtype.kind not in "iu"):
         raise TypeError(f"lengths are {lengths.dtype} of shape {lengths.shape}; expected integers (symbols,)")

@@ -79,7 +79,14 @@ def run_apart(function: Callable[..., Any], *arguments: Any, timeout: float = 30
 
 
 def describe_exit(name: str, code: int, stderr: bytes) -> str:
-    """Return what to say of a process that ended without a result: first how, then what it printed last."""
+    """Return what to say of a process that ended without a result: first how, then what it printed last.
+
+    name: of the function that it ran. code: its exit code, negative for a signal, as subprocess has it. stderr: what it
+    wrote there.
+
+    >>> describe_exit("convert", -6, b"terminate called").split("\\n")
+    ['the process that ran convert died: signal 6, SIGABRT', 'It printed last:', 'terminate called']
+    """
     import signal
 
     known = {int(s): s.name for s in signal.Signals}

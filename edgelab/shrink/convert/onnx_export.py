@@ -115,14 +115,29 @@ def _in_order(end: keras.KerasTensor) -> list[Any]:
 
 
 def weight_or_default(weight: Any, size: int, default: float) -> np.ndarray:
-    """Return a weight's values, or so many defaults where the layer has none."""
+    """Return a weight's values, or so many defaults where the layer has none.
+
+    weight: a Keras variable, an array or None. Returns float32 (size,) for None, else the values as they are.
+
+    >>> weight_or_default(None, 2, 0.0).tolist(), weight_or_default(np.float32([3]), 1, 0.0).tolist()
+    ([0.0, 0.0], [3.0])
+    """
     return np.full(size, default, np.float32) if weight is None else np.asarray(weight)
 
 
 def window_attributes(
     layer: keras.Layer, shape: tuple, size: tuple[int, int], dilation: tuple[int, int] = (1, 1)
 ) -> dict[str, Any]:
-    """Return the attributes of a window that moves over an image: strides, and padding in front and behind."""
+    """Return the attributes of a window that moves over an image: strides, and padding in front and behind.
+
+    layer: a Keras layer with `strides` and `padding`. shape: of its input, (1, height, width, channels). size,
+    dilation: of the window. Returns kernel_shape, strides and pads (top, left, bottom, right), as ONNX' operators take
+    them.
+
+    >>> from types import SimpleNamespace
+    >>> window_attributes(SimpleNamespace(strides=(2, 2), padding="same"), (1, 28, 28, 1), (3, 3))["pads"]
+    [0, 0, 1, 1]
+    """
     pads = []
     for n, k, s, d in zip(shape[1:3], size, layer.strides, dilation, strict=True):
         # As Keras pads "same": the odd one behind.
@@ -136,7 +151,16 @@ def window_attributes(
 
 
 def add_convolution(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
-    """HWIO becomes OIHW."""
+    """Add a convolution: its kernel turns from Keras' HWIO to ONNX' OIHW. Returns the name of its output.
+
+    layer: a Keras Conv2D, built. shape: of its input, (1, height, width, channels). x: the input's name in the graph.
+
+    >>> from types import SimpleNamespace
+    >>> layer = SimpleNamespace(name="c", kernel=np.zeros((3, 3, 1, 8)), bias=None, filters=8, groups=1, strides=(1, 1),
+    ...                         kernel_size=(3, 3), dilation_rate=(1, 1), padding="valid")
+    >>> add_convolution(OnnxGraph(), layer, (1, 28, 28, 1), "image")
+    '/c'
+    """
     window = window_attributes(layer, shape, layer.kernel_size, layer.dilation_rate)
     kernel, bias = np.asarray(layer.kernel).transpose(3, 2, 0, 1), weight_or_default(layer.bias, layer.filters, 0)
     return graph.add(
@@ -196,7 +220,17 @@ def _global_pool(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> 
 
 
 def add_flatten(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
-    """The weights behind it count on channels that vary fastest, so an image goes back to NHWC first."""
+    """Add a Flatten: the weights behind it expect channels that vary fastest, so an image goes back to NHWC first.
+
+    layer: a Keras Flatten. shape: of its input, without padding of axes. x: the input's name in the graph. Returns the
+    name of its output.
+
+    >>> from types import SimpleNamespace
+    >>> graph = OnnxGraph()
+    >>> name = add_flatten(graph, SimpleNamespace(name="f"), (1, 7, 7, 16), "image")
+    >>> name, [node.op_type for node in graph.nodes]
+    ('/f', ['Transpose', 'Flatten'])
+    """
     if len(shape) == 4:
         x = graph.add("Transpose", x, name=f"/{layer.name}/last", perm=LAST)
     return graph.add("Flatten", x, name=f"/{layer.name}")

@@ -146,7 +146,17 @@ def dequantize(
 def broadcast_qparams(
     x: np.ndarray, scale: float | np.ndarray, zero_point: int | np.ndarray, least: int, largest: int, axis: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return scale and zero point checked, with the axes that let them broadcast against x."""
+    """Return scale and zero point checked, with the axes that let them broadcast against x.
+
+    x: any shape. scale, zero_point: one for all, or one a channel along axis. least, largest: bounds of the zero point.
+    Returns scale as float64 and zero_point as int64: of shape () without an axis, else of x.ndim axes. Raises
+    ValueError for a scale that is not positive, a zero point that is no integer within the bounds, and counts that do
+    not fit the axis.
+
+    >>> scale, zero_point = broadcast_qparams(np.zeros((2, 3)), [0.5, 1, 2], 0, -128, 127, axis=1)
+    >>> scale.tolist(), zero_point.tolist()
+    ([[0.5, 1.0, 2.0]], [[0, 0, 0]])
+    """
     scale, zero_point = np.asarray(scale, np.float64), np.asarray(zero_point)
     if not (np.isfinite(scale) & (scale > 0)).all():
         raise ValueError(f"scale is {scale}; expected positive numbers, in units of x a step")

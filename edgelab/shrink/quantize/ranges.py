@@ -81,7 +81,16 @@ def entropy_range(x: np.ndarray, bits: int = 8, bins: int = 2048) -> tuple[float
 
 
 def merged_divergence(counts: np.ndarray, outliers: int, levels: int) -> float:
-    """Return the relative entropy in nats of a histogram, outliers in its last bin, from itself merged into levels."""
+    """Return the relative entropy in nats of a histogram from itself merged into fewer levels.
+
+    counts: int (bins,), non-negative. outliers: values beyond the last bin, counted in it. levels: bins that are left,
+    each spread evenly over those bins of its share which are not empty. Returns infinity where the merged histogram
+    makes an occupied bin impossible. Source: Kullback and Leibler 1951, eq. 2.4; the merging is that of NVIDIA's
+    TensorRT (Migacz 2017, 8-bit inference).
+
+    >>> [round(merged_divergence(np.array(counts), 0, levels=2), 3) for counts in ([4, 4, 2, 2], [4, 0, 1, 3])]
+    [0.0, 0.065]
+    """
     p = counts.astype(np.float64)
     p[-1] += outliers
     starts = np.arange(levels) * len(counts) // levels
@@ -96,7 +105,11 @@ def merged_divergence(counts: np.ndarray, outliers: int, levels: int) -> float:
 
 
 def check_values(x: np.ndarray) -> np.ndarray:
-    """Return calibration data as an array. Raises ValueError for no data, NaN and infinity."""
+    """Return calibration data as an array. Raises ValueError for no data, NaN and infinity.
+
+    >>> check_values([1.0, 2.0]).shape
+    (2,)
+    """
     x = np.asarray(x)
     if x.size == 0:
         raise ValueError(f"calibration data has shape {x.shape}: there is no value in it")

@@ -223,7 +223,15 @@ def shuffle_unit(
 
 
 def shuffle_branch_channels(channels: int, filters: int, groups: int, stride: int) -> int:
-    """Return how many channels a shuffle unit's branch has to bring; raise ValueError for sizes that do not fit."""
+    """Return how many channels a shuffle unit's branch has to bring, so that unit and shortcut make `filters`.
+
+    channels: of the unit's input. filters: of its output. groups: of its two pointwise convolutions. stride: 1 adds the
+    branch to the input, 2 joins both. Raises ValueError for sizes that do not fit each other.
+    Source: Zhang et al. 2018 (ShuffleNet), section 3.2 and figure 2.
+
+    >>> shuffle_branch_channels(24, 240, groups=3, stride=2), shuffle_branch_channels(240, 240, groups=3, stride=1)
+    (216, 240)
+    """
     check_stride(stride)
     if filters % 4:
         raise ValueError(f"filters is {filters}; expected a multiple of 4: the middle has a quarter")
@@ -237,13 +245,19 @@ def shuffle_branch_channels(channels: int, filters: int, groups: int, stride: in
 
 
 def check_stride(stride: int) -> None:
-    """Raise ValueError for a stride that is not 1 or 2."""
+    """Raise ValueError for a stride that is not 1 or 2.
+
+    >>> check_stride(2)
+    """
     if stride not in (1, 2):
         raise ValueError(f"stride is {stride}; expected 1 or 2")
 
 
 def check_groups(groups: int, **counts: int) -> None:
-    """Raise ValueError where groups is no divisor of one of the counts; their names say what they count."""
+    """Raise ValueError where groups is no divisor of one of the counts; their names say what they count.
+
+    >>> check_groups(3, channels_of_x=24, filters=240)
+    """
     for name, count in counts.items():
         if groups < 1 or count % groups:
             raise ValueError(f"groups is {groups}; expected a divisor of {count}, the {name.replace('_', ' ')}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgelab.infer.integer.model import IntegerModel
-from edgelab.infer.integer.rules import RULES
+from edgelab.infer.integer.operators import RULES
 from edgelab.infer.tflite import read
 from edgelab.quiet import quiet
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from edgelab.artifacts import shipped
 from edgelab.data import load_mnist, to_input
 from edgelab.infer.integer.model import IntegerModel
-from edgelab.infer.integer.rules import RULES
+from edgelab.infer.integer.operators import RULES
 from edgelab.infer.parity import runtime_outputs
 from edgelab.shrink.quantize.affine import quantize
 

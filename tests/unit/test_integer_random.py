@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from edgelab.infer.integer.model import IntegerModel
-from edgelab.infer.integer.steps import STEPS
+from edgelab.infer.integer.operators import STEPS
 from edgelab.infer.parity import runtime_outputs
 from edgelab.infer.tflite import read
 

@@ -1,37 +1,23 @@
-"""The integer engine: an int8 .tflite in NumPy alone, bit for bit as the runtime of one's choice."""
+"""The integer engine: an int8 .tflite in NumPy alone, bit for bit as the runtime of one's choice.
 
-from edgelab.infer.integer.elementwise import (
-    add_builtin,
-    add_double,
-    add_shift,
-    convert_8bit,
-    dequantize_output,
-    mean_builtin,
-    mean_double,
-    mean_float32,
-    quantize_input,
-)
-from edgelab.infer.integer.kernels import (
-    activation_range,
-    average_pool,
-    conv2d_sums,
-    dense_sums,
-    depthwise_sums,
-    exact_float,
-    max_pool,
-)
-from edgelab.infer.integer.model import IntegerModel, prepare
-from edgelab.infer.integer.rounding import (
-    ROUNDINGS,
-    half_away,
-    high_product,
-    quantize_multiplier,
-    requantize,
-    rescale,
-    shift_right,
-)
-from edgelab.infer.integer.rules import RULES
-from edgelab.infer.integer.softmax import (
+model.py is the forward pass. Each family of operators has a file, which holds the arithmetic, what each runtime makes
+of it, and a table with a line for each operator; only the roundings that they share are elsewhere, in rounding.py:
+
+    products.py     CONV_2D  DEPTHWISE_CONV_2D  FULLY_CONNECTED
+    pooling.py      AVERAGE_POOL_2D  MAX_POOL_2D  MEAN
+    elementwise.py  ADD  MUL
+    activations.py  SOFTMAX  LOGISTIC  RELU  RELU6  RELU_N1_TO_1
+    scales.py       QUANTIZE  DEQUANTIZE
+    shapes.py       RESHAPE  SQUEEZE  EXPAND_DIMS  PAD  TRANSPOSE  CONCATENATION
+
+operators.py joins the tables, place.py is an operator with its tensors, checks.py refuses what can't be run.
+
+x, a, b: int8 with the batch in front, images (n, height, width, channels). w: int8 as in the file: CONV_2D (outputs,
+height, width, channels), DEPTHWISE_CONV_2D (1, height, width, outputs), FULLY_CONNECTED (outputs, inputs); bias b:
+int32 (outputs,). acc: int32 sums. A tensor's real values are scale * (q - zero_point), scale float32.
+"""
+
+from edgelab.infer.integer.activations import (
     exp_fixed,
     logistic_fixed,
     logistic_table,
@@ -39,11 +25,33 @@ from edgelab.infer.integer.softmax import (
     softmax_fixed,
     softmax_table,
 )
-from edgelab.infer.integer.steps import Place
+from edgelab.infer.integer.checks import check_graph, check_images
+from edgelab.infer.integer.elementwise import add_builtin, add_double, add_shift
+from edgelab.infer.integer.model import IntegerModel
+from edgelab.infer.integer.operators import OPERATORS, RULES, STEPS, find_place, prepare
+from edgelab.infer.integer.place import Entry, Place
+from edgelab.infer.integer.pooling import average_pool, max_pool, mean_builtin, mean_double, mean_float32
+from edgelab.infer.integer.products import conv2d_sums, dense_sums, depthwise_sums, exact_float
+from edgelab.infer.integer.rounding import (
+    ROUNDINGS,
+    activation_range,
+    half_away,
+    high_product,
+    left_over,
+    quantize_multiplier,
+    requantize,
+    requantizer,
+    rescale,
+    shift_right,
+)
+from edgelab.infer.integer.scales import convert_8bit, dequantize_output, quantize_input
 
 __all__ = [
+    "OPERATORS",
     "ROUNDINGS",
     "RULES",
+    "STEPS",
+    "Entry",
     "IntegerModel",
     "Place",
     "activation_range",
@@ -51,6 +59,8 @@ __all__ = [
     "add_double",
     "add_shift",
     "average_pool",
+    "check_graph",
+    "check_images",
     "conv2d_sums",
     "convert_8bit",
     "dense_sums",
@@ -58,8 +68,10 @@ __all__ = [
     "dequantize_output",
     "exact_float",
     "exp_fixed",
+    "find_place",
     "half_away",
     "high_product",
+    "left_over",
     "logistic_fixed",
     "logistic_table",
     "max_pool",
@@ -71,6 +83,7 @@ __all__ = [
     "quantize_multiplier",
     "reciprocal_fixed",
     "requantize",
+    "requantizer",
     "rescale",
     "shift_right",
     "softmax_fixed",

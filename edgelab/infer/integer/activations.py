@@ -1,10 +1,22 @@
-"""Softmax and sigmoid of int8 values, in the two ways of the runtimes: tables of exponentials, or integers alone."""
+"""SOFTMAX, LOGISTIC, and RELU, RELU6, RELU_N1_TO_1 as operators of their own.
+
+Softmax and sigmoid go in the two ways of the runtimes: tables of exponentials, or integers alone. An activation that is
+fused into the operator before it is a range to cut to: `activation_range` in `edgelab.infer.integer.rounding`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from edgelab.infer.integer.rounding import half_away, high_product, quantize_multiplier, shift_right
+from edgelab.infer.integer.place import Entry, Place, Step
+from edgelab.infer.integer.rounding import (
+    activation_range,
+    half_away,
+    high_product,
+    quantize_multiplier,
+    requantizer,
+    shift_right,
+)
 
 # exp(-1/4), exp(-1/2), … exp(-16), in steps of 2^-31: the factors for the bits of an exponent below zero.
 POWERS = tuple(int(np.rint(np.exp(-(2.0**k)) * 2**31)) for k in range(-2, 5))
@@ -127,3 +139,38 @@ def logistic_fixed(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     share = np.where(x < 0, 2**31 - 1 - share, share)
     y = np.where(x == 0, 0, np.minimum(shift_right(share, 23) - 128, 127))
     return np.where(near, y, np.where(x < 0, -128, 127)).astype(np.int8)
+
+
+def _softmax(p: Place) -> Step:
+    softmax, beta = softmax_fixed if p.rule() == "fixed" else softmax_table, p.operator.options["beta"]
+    scale, _ = p.affine(p.inputs[0])
+    return lambda x: softmax(x, scale, beta)
+
+
+def _logistic(p: Place) -> Step:
+    (scale, zero_point), rule = p.affine(p.inputs[0]), p.rule()
+    if rule == "fixed":
+        return lambda x: logistic_fixed(x, scale, zero_point)
+    return lambda x: logistic_table(x, scale, zero_point, rule)
+
+
+def _relu(p: Place) -> Step:
+    """A change of scale, cut off at the activation's bounds."""
+    (x_scale, x_zero_point), (scale, zero_point) = p.affine(p.inputs[0]), p.affine(p.y)
+    activation = {"RELU": 1, "RELU6": 3, "RELU_N1_TO_1": 2}[p.kind]
+    if p.rule() == "clip":
+        low, high = activation_range(activation, x_scale, x_zero_point)
+        return lambda x: np.clip(x, low, high)
+    rescaled = requantizer(float(x_scale) / float(scale), "double", scale, zero_point, activation)
+    return lambda x: rescaled(x.astype(np.int32) - x_zero_point)
+
+
+ACTIVATION_OPERATORS = {
+    #                                reference builtin  xnnpack  micro
+    "SOFTMAX":      Entry(_softmax,  "fixed",  "table", "table", "fixed"),
+    "LOGISTIC":     Entry(_logistic, "away",   "away",  "even",  "fixed"),
+    "RELU":         Entry(_relu),
+    # TensorFlow Lite Micro forgets that its output may have another scale.
+    "RELU6":        Entry(_relu, micro="clip"),
+    "RELU_N1_TO_1": Entry(_relu),
+}  # fmt: skip

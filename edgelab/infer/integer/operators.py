@@ -1,64 +1,67 @@
-"""Which runtime rounds in which way: the table that the integer engine follows."""
+"""Every operator that the engine runs: the tables of the families, joined, and how one becomes a function on arrays.
 
-# Found by comparing with each of them, over whole tables of int8 pairs and thousands of random networks. A rule is one
-# of `edgelab.infer.integer.rescale` where it knows the name, else what the function for the operator says. What isn't
-# named here is the same everywhere: pooling, ReLU, and what only moves values.
-RULES = {
-    # LiteRT's plain kernels, which other implementations are measured by.
-    "reference": {
-        "CONV_2D": "double",
-        "DEPTHWISE_CONV_2D": "double",
-        "FULLY_CONNECTED": "single",
-        "MEAN": "double",
-        "ADD": "double",
-        "MUL": "double",
-        "SOFTMAX": "fixed",
-        "LOGISTIC": "away",
-        "QUANTIZE": "double",
-        "QUANTIZE float32": "away",
-        "DEQUANTIZE": "exact",
-    },
-    # LiteRT's optimised kernels without a delegate, on x86-64: there the last digit depends on the processor's family.
-    "builtin": {
-        "CONV_2D": "builtin",
-        "DEPTHWISE_CONV_2D": "builtin8",
-        "FULLY_CONNECTED": "builtin",
-        "MEAN": "builtin16",
-        "ADD": "builtin",
-        "MUL": "double",
-        "SOFTMAX": "table",
-        "LOGISTIC": "away",
-        "QUANTIZE": "builtin16",
-        "QUANTIZE float32": "inverse8",
-        "DEQUANTIZE": "vectors",
-    },
-    # XNNPACK, which LiteRT uses unless told otherwise. What it doesn't take, the optimised kernels run.
-    "xnnpack": {
-        "CONV_2D": "float32",
-        "DEPTHWISE_CONV_2D": "float32",
-        "FULLY_CONNECTED": "float32",
-        "MEAN": "float32",
-        "ADD": "shift",
-        "MUL": "float32",
-        "SOFTMAX": "table",
-        "LOGISTIC": "even",
-        "QUANTIZE": "8bit",
-        "QUANTIZE float32": "inverse",
-        "DEQUANTIZE": "exact",
-    },
-    # TensorFlow Lite Micro. As an operator of its own, RELU6 there forgets that its output may have another scale.
-    "micro": {
-        "CONV_2D": "double",
-        "DEPTHWISE_CONV_2D": "double",
-        "FULLY_CONNECTED": "double",
-        "MEAN": "double",
-        "ADD": "double",
-        "MUL": "double",
-        "SOFTMAX": "fixed",
-        "LOGISTIC": "fixed",
-        "RELU6": "clip",
-        "QUANTIZE": "double",
-        "QUANTIZE float32": "away",
-        "DEQUANTIZE": "exact",
-    },
+No operator is told here; where each is, the imports say.
+"""
+
+from __future__ import annotations
+
+from edgelab.infer.integer.activations import ACTIVATION_OPERATORS
+from edgelab.infer.integer.elementwise import ELEMENTWISE_OPERATORS
+from edgelab.infer.integer.place import Place, Step
+from edgelab.infer.integer.pooling import POOLING_OPERATORS
+from edgelab.infer.integer.products import PRODUCT_OPERATORS
+from edgelab.infer.integer.scales import SCALE_OPERATORS
+from edgelab.infer.integer.shapes import SHAPE_OPERATORS
+from edgelab.infer.tflite import Graph, Operator, Tensor
+
+OPERATORS = {
+    **PRODUCT_OPERATORS,
+    **POOLING_OPERATORS,
+    **ELEMENTWISE_OPERATORS,
+    **SHAPE_OPERATORS,
+    **ACTIVATION_OPERATORS,
+    **SCALE_OPERATORS,
 }
+
+# LiteRT's plain kernels, which other implementations are measured by; its optimised ones without a delegate, on x86-64
+# (there the last digit depends on the processor's family); XNNPACK, which LiteRT uses unless told otherwise; TensorFlow
+# Lite Micro. Found by comparing with each of them, over whole tables of int8 pairs and thousands of random networks.
+RUNTIMES = ("reference", "builtin", "xnnpack", "micro")
+
+# {runtime: {operator: rule}}. What isn't named is the same everywhere: pooling, ReLU, and what only moves values.
+RULES = {
+    runtime: {kind: rule for kind, entry in OPERATORS.items() if (rule := getattr(entry, runtime))}
+    for runtime in RUNTIMES
+}
+STEPS = {kind: entry.step for kind, entry in OPERATORS.items() if kind != "QUANTIZE float32"}
+
+
+def find_place(graph: Graph, number: int, runtime: str) -> Place:
+    """Return an operator of a graph, by its number, with its tensors and its line of the table.
+
+    >>> x, y = (Tensor(name, (1, 3), "int8") for name in "xy")
+    >>> find_place(Graph((x, y), (Operator("RELU", (0,), (1,), {}),), (0,), (1,)), 0, "micro").where
+    "model in memory: operator 0, RELU, which makes 'y',"
+    """
+    operator: Operator = graph.operators[number]
+    inputs: tuple[Tensor | None, ...] = tuple(None if i == -1 else graph.tensors[i] for i in operator.inputs)
+    y = graph.tensors[operator.outputs[0]]
+    where = f"{graph.name}: operator {number}, {operator.kind}, which makes {y.name!r},"
+    return Place(where, operator, inputs, y, runtime, OPERATORS[operator.kind])
+
+
+def prepare(graph: Graph, number: int, runtime: str) -> tuple[tuple[int, ...], int, Step]:
+    """Return the tensors that an operator reads, the one it makes, and the function from those to this.
+
+    graph: one that `check_graph` lets pass. number: of the operator. runtime: one of `RULES`. Arrays have the batch in
+    front; constants are inside the function.
+
+    >>> import numpy as np
+    >>> x, y = (Tensor(name, (1, 3), "int8", np.float32([0.5]), np.array([0])) for name in "xy")
+    >>> reads, makes, step = prepare(Graph((x, y), (Operator("RELU", (0,), (1,), {}),), (0,), (1,)), 0, "reference")
+    >>> reads, makes, step(np.array([[-5, 0, 5]], np.int8)).tolist()
+    ((0,), 1, [[0, 0, 5]])
+    """
+    p = find_place(graph, number, runtime)
+    reads = tuple(i for i in p.operator.inputs if i != -1 and graph.tensors[i].data is None)
+    return reads, p.operator.outputs[0], p.entry.step(p)

@@ -1,31 +1,16 @@
-"""The operators of an integer network, one small function each: int8 in, 32-bit sums or int8 out.
+"""CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED: sums of products of int8, exact, and what each runtime makes of them.
 
-Images are NHWC, weights lie as in a .tflite. Arithmetic is exact; the rounding is the business of
-`edgelab.infer.integer`, and what belongs to one runtime alone of `edgelab.infer.integer`.
+The sums are the same everywhere; how they are rounded to int8 is in `edgelab.infer.integer.rounding`, the rule by which
+each runtime does it at the end of this file. Nothing is checked here that the graph shows: see checks.py.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from edgelab.infer.integer.place import Entry, Place, Step
+from edgelab.infer.integer.rounding import requantizer
 from edgelab.maths.windows import windows
-
-
-def exact_float(w: np.ndarray) -> type:
-    """Return the float type in which sums of (x - zero point) * w have no rounding error at all.
-
-    w: integers (outputs, …). All products and all partial sums are integers, and a float holds each integer up to 2^24
-    (float32) or 2^53 (float64) exactly. So a matrix product in floating point, which is many times faster in NumPy than
-    one of integers, gives the same sums, in whatever order it adds. |x - zero point| is at most 255.
-    Raises ValueError where a sum may leave the 32 bits of an accumulator.
-
-    >>> exact_float(np.full((8, 3, 3, 16), -127)).__name__, exact_float(np.full((8, 3, 3, 64), -127)).__name__
-    ('float32', 'float64')
-    """
-    largest = 255 * int(np.abs(w.astype(np.int64)).reshape(len(w), -1).sum(axis=1).max(initial=0))
-    if largest >= 2**31:
-        raise ValueError(f"sums of products may reach {largest:,}; an accumulator of 32 bits ends at 2^31")
-    return np.float32 if largest < 2**24 else np.float64
 
 
 def conv2d_sums(
@@ -101,52 +86,60 @@ def dense_sums(x: np.ndarray, w: np.ndarray, b: np.ndarray | int, zero_point: in
     return acc.astype(np.int32) + np.asarray(b, np.int32)
 
 
-def max_pool(x: np.ndarray, size: tuple[int, int], stride: tuple[int, int], padding: str = "valid") -> np.ndarray:
-    """Return the largest value of each window; what lies outside the image never wins.
+def exact_float(w: np.ndarray) -> type:
+    """Return the float type in which sums of (x - zero point) * w have no rounding error at all.
 
-    x: int8 (n, height, width, channels). Returns int8 (n, rows, columns, channels).
+    w: integers (outputs, …). All products and all partial sums are integers, and a float holds each integer up to 2^24
+    (float32) or 2^53 (float64) exactly. So a matrix product in floating point, which is many times faster in NumPy than
+    one of integers, gives the same sums, in whatever order it adds. |x - zero point| is at most 255.
+    Raises ValueError where a sum may leave the 32 bits of an accumulator.
 
-    >>> max_pool(np.arange(9, dtype=np.int8).reshape(1, 3, 3, 1), (2, 2), (1, 1)).ravel().tolist()
-    [4, 5, 7, 8]
+    >>> exact_float(np.full((8, 3, 3, 16), -127)).__name__, exact_float(np.full((8, 3, 3, 64), -127)).__name__
+    ('float32', 'float64')
     """
-    seen = windows(x, size, stride, padding, fill=-128)
-    y = seen[:, :, :, 0, 0].copy()
-    for i, j in np.ndindex(*size):
-        np.maximum(y, seen[:, :, :, i, j], out=y)
-    return y
+    largest = 255 * int(np.abs(w.astype(np.int64)).reshape(len(w), -1).sum(axis=1).max(initial=0))
+    if largest >= 2**31:
+        raise ValueError(f"sums of products may reach {largest:,}; an accumulator of 32 bits ends at 2^31")
+    return np.float32 if largest < 2**24 else np.float64
 
 
-def average_pool(x: np.ndarray, size: tuple[int, int], stride: tuple[int, int], padding: str = "valid") -> np.ndarray:
-    """Return the rounded mean of each window's pixels inside the image, halves away from zero.
-
-    x: int8 (n, height, width, channels). Returns int32 (n, rows, columns, channels); input and output share their scale
-    and zero point, so nothing is rescaled, and all runtimes agree.
-
-    >>> average_pool(np.array([-3, 0, 1], np.int8).reshape(1, 1, 3, 1), (1, 2), (1, 1)).ravel().tolist()
-    [-2, 1]
-    """
-    seen = windows(x, size, stride, padding)
-    count = windows(np.ones((1, *x.shape[1:3], 1), np.int32), size, stride, padding).sum(axis=(3, 4), dtype=np.int32)
-    total = np.zeros(seen.shape[:3] + x.shape[3:], np.int32)
-    for i, j in np.ndindex(*size):
-        total += seen[:, :, :, i, j]
-    return np.sign(total) * ((np.abs(total) + count // 2) // count)
+def _products(p: Place) -> Step:
+    """A convolution, a depthwise one or a fully connected layer: sums of products, then one multiplier a channel."""
+    options, x_zero_point, w = p.operator.options, p.affine(p.inputs[0])[1], p.inputs[1].data
+    b = p.inputs[2].data if len(p.inputs) > 2 and p.inputs[2] is not None else 0
+    rescaled = requantizer(_product_multiplier(p), p.rule(), *p.affine(p.y), options["fusedActivationFunction"])
+    if p.kind == "FULLY_CONNECTED":
+        shape = p.y.shape[1:]
+        return lambda x: rescaled(dense_sums(x.reshape(-1, w.shape[1]), w, b, x_zero_point)).reshape(len(x), *shape)
+    stride = options["strideH"], options["strideW"]
+    dilation = options["dilationHFactor"], options["dilationWFactor"]
+    sums = depthwise_sums if p.kind == "DEPTHWISE_CONV_2D" else conv2d_sums
+    padding = p.padding
+    return lambda x: rescaled(sums(x, w, b, x_zero_point, stride, padding, dilation))
 
 
-def activation_range(activation: int, scale: float, zero_point: int, even: bool = False) -> tuple[int, int]:
-    """Return the least and the largest int8 that an output with a fused activation may take.
+def _product_multiplier(p: Place) -> np.ndarray:
+    """scale_x * scale_w / scale_y, one a channel or one for all, in the types in which the kernels multiply them."""
+    x_scale, y_scale, weights, rule = p.affine(p.inputs[0])[0], p.affine(p.y)[0], p.inputs[1], p.rule()
+    if rule == "float32":
+        return (weights.scale * x_scale / y_scale).astype(np.float64)
+    if rule == "builtin" and p.kind == "FULLY_CONNECTED" and len(weights.scale) == 1:
+        return (weights.scale * x_scale).astype(np.float64) / float(y_scale)
+    return weights.scale.astype(np.float64) * float(x_scale) / float(y_scale)
 
-    activation: number in the schema: 0 none, 1 ReLU, 2 between -1 and 1, 3 ReLU6. scale, zero_point: of the output.
-    even: round the bounds as XNNPACK does, zero point included and halves to even, instead of away from zero.
-    Raises ValueError for another activation. Source: Jacob et al. 2018, section 2.4.
 
-    >>> activation_range(0, 0.05, -10), activation_range(1, 0.05, -10), activation_range(3, 0.05, -10)
-    ((-128, 127), (-10, 127), (-10, 110))
-    """
-    bounds = {0: (-np.inf, np.inf), 1: (0, np.inf), 2: (-1, 1), 3: (0, 6)}
-    if activation not in bounds:
-        raise ValueError(f"fused activation {activation} can't be run in integers; expected none, ReLU, ±1 or ReLU6")
-    steps = np.array(bounds[activation], np.float32) / np.float32(scale)
-    away = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + zero_point
-    low, high = np.clip(np.rint(steps + zero_point) if even else away, -128, 127)
-    return int(low), int(high)
+def _product_kernels(p: Place) -> str:
+    runtime, weights, w = p.runtime, p.inputs[1], p.inputs[1].data
+    if runtime == "xnnpack" and weights.dtype == "int4" and (p.kind != "FULLY_CONNECTED" or w.shape[1] % 2):
+        runtime = "builtin"  # XNNPACK leaves these to the optimised kernels,
+    if runtime == "builtin" and p.kind == "CONV_2D" and w.shape[3] != p.inputs[0].shape[3]:
+        runtime = "reference"  # and they leave convolutions in groups to the reference's.
+    return runtime
+
+
+PRODUCT_OPERATORS = {
+    #                                     reference builtin     xnnpack    micro
+    "CONV_2D":           Entry(_products, "double", "builtin",  "float32", "double", _product_kernels),
+    "DEPTHWISE_CONV_2D": Entry(_products, "double", "builtin8", "float32", "double", _product_kernels),
+    "FULLY_CONNECTED":   Entry(_products, "single", "builtin",  "float32", "double", _product_kernels),
+}  # fmt: skip

@@ -1,8 +1,15 @@
-"""From a 32-bit sum to 8 bits with integers alone: multipliers as mantissa and shift, and the runtimes' roundings."""
+"""From a 32-bit sum to 8 bits with integers alone: multipliers as mantissa and shift, and the runtimes' roundings.
+
+Which runtime follows which rule in which operator is in the tables of the families: products.py, pooling.py and others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
 
 import numpy as np
 
-# What equals what: edgelab.infer.integer says which runtime follows which rule in which operator.
 ROUNDINGS = ("double", "single", "builtin", "float32", "builtin8", "builtin16")
 
 
@@ -136,3 +143,51 @@ def requantize(
     # Before the zero point is added: what a float32 rule gives may be far outside of int32, but not of float32.
     np.clip(rounded, low - zero_point, high - zero_point, out=rounded)
     return (rounded + zero_point).astype(np.int8)
+
+
+def requantizer(
+    multiplier: float | np.ndarray, rule: str, scale: float, zero_point: int, activation: int = 0
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from sums to an output's int8: `requantize`, with what depends on the file worked out before.
+
+    multiplier: scale_x * scale_w / scale_y. rule: as in `rescale`. scale, zero_point: of the output. activation: as in
+    `activation_range`. Raises ValueError as these do.
+
+    >>> requantizer(0.25, "double", 0.05, -10, activation=1)(np.array([-40, 6, 40])).tolist()
+    [-10, -8, 0]
+    """
+    low, high = activation_range(activation, scale, zero_point, even=rule == "float32")
+    mantissa, shift = quantize_multiplier(multiplier)
+    return lambda acc: requantize(acc, mantissa, shift, zero_point, low, high, rule)
+
+
+def activation_range(activation: int, scale: float, zero_point: int, even: bool = False) -> tuple[int, int]:
+    """Return the least and the largest int8 that an output with a fused activation may take.
+
+    activation: number in the schema: 0 none, 1 ReLU, 2 between -1 and 1, 3 ReLU6. scale, zero_point: of the output.
+    even: round the bounds as XNNPACK does, zero point included and halves to even, instead of away from zero.
+    Raises ValueError for another activation. Source: Jacob et al. 2018, section 2.4.
+
+    >>> activation_range(0, 0.05, -10), activation_range(1, 0.05, -10), activation_range(3, 0.05, -10)
+    ((-128, 127), (-10, 127), (-10, 110))
+    """
+    bounds = {0: (-np.inf, np.inf), 1: (0, np.inf), 2: (-1, 1), 3: (0, 6)}
+    if activation not in bounds:
+        raise ValueError(f"fused activation {activation} can't be run in integers; expected none, ReLU, ±1 or ReLU6")
+    steps = np.array(bounds[activation], np.float32) / np.float32(scale)
+    away = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + zero_point
+    low, high = np.clip(np.rint(steps + zero_point) if even else away, -128, 127)
+    return int(low), int(high)
+
+
+def left_over(shape: tuple[int, ...], lanes: int, row: int = 0) -> np.ndarray:
+    """Return which values of each image don't fill a vector of so many, counted along rows or over the whole image.
+
+    shape: (n, …). row: values in one; 0: the whole image is a row. Returns bool (1, …).
+
+    >>> left_over((5, 6), 4).astype(int).tolist(), left_over((5, 6), 2, row=3).astype(int).tolist()
+    ([[0, 0, 0, 0, 1, 1]], [[0, 0, 1, 0, 0, 1]])
+    """
+    size = math.prod(shape[1:])
+    row = row or size
+    return (np.arange(size) % row >= row // lanes * lanes).reshape(1, *shape[1:])

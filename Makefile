@@ -20,7 +20,7 @@ help:
 	@echo '                (make run FROM=07 continues from notebook 07)'
 	@echo 'make lab        open the course in JupyterLab'
 	@echo 'make test       unit tests, then each notebook against its stored outputs'
-	@echo 'make test-all   make test, and what takes minutes, the network or a browser'
+	@echo 'make test-all   the same with more random examples, and what takes minutes, the network or a browser'
 	@echo 'make models     train and convert the shipped models of data/models anew'
 	@echo 'make bench      measure the published figures anew: benchmarks/results'
 	@echo 'make store      execute notebooks and store their outputs in place (make store NAME="05 07": these)'
@@ -39,8 +39,11 @@ lab: setup
 test: setup
 	@.venv/bin/edgelab test
 
-test-all: test
-	@$(PYTHON) -m pytest -m slow tests
+# More random examples than `make test` tries, and what is slow.
+test-all: export EDGELAB_EXAMPLES := many
+test-all: setup
+	@.venv/bin/edgelab test
+	@$(PYTHON) -m pytest -n2 --dist=loadfile -m slow tests
 
 models: setup
 	@$(PYTHON) benchmarks/make_models.py

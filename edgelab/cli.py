@@ -127,7 +127,7 @@ def _test(_: argparse.Namespace, others: list[str]) -> int:
 
 
 def _copy(options: argparse.Namespace, _: list[str]) -> int:
-    from edgelab.course.copy.select import copy_source, public_names
+    from edgelab.course.copy import copy_source, public_names
 
     source = "\n".join(public_names()) if options.list else copy_source(options.name)
     if hasattr(sys.stdout, "reconfigure"):

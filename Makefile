@@ -66,13 +66,10 @@ ifneq ($(shell cat .venv/.stamp 2> /dev/null),$(CURDIR))
 .PHONY: .venv/.stamp
 endif
 
-# The kernel's settings: what libraries in C++ write to descriptor 2, such as TensorFlow's greetings on some processors,
-# goes to the terminal and not into the notebook. Python's own stderr is shown as ever.
-.venv/.stamp: pyproject.toml uv.lock binder/ipython_kernel_config.json | $(filter .tools/bin/uv,$(UV))
+.venv/.stamp: pyproject.toml uv.lock hatch_build.py binder/ipython_kernel_config.json | $(filter .tools/bin/uv,$(UV))
 	@echo 'Building .venv from uv.lock; about a minute and 3 GB, once ...'
 	@[ ! -f $@ ] || [ "$$(cat $@)" = '$(CURDIR)' ] || rm -rf .venv
-	@$(UV) sync --quiet --frozen --all-extras --compile-bytecode
-	@mkdir -p .venv/etc/ipython && cp binder/ipython_kernel_config.json .venv/etc/ipython
+	@$(UV) sync --quiet --frozen --extra course --extra browser --compile-bytecode
 	@echo '$(CURDIR)' > $@
 
 # --target keeps clear of the system's Python, also where that is "externally managed" (PEP 668).

@@ -20,7 +20,7 @@ help:
 	@echo '                (make run FROM=07 continues from notebook 07)'
 	@echo 'make lab        open the course in JupyterLab'
 	@echo 'make test       unit tests, then each notebook against its stored outputs'
-	@echo 'make test-all   make test, and what takes minutes, the network or a browser'
+	@echo 'make test-all   the same with more random examples, and what takes minutes, the network or a browser'
 	@echo 'make models     train and convert the shipped models of data/models anew'
 	@echo 'make bench      measure the published figures anew: benchmarks/results'
 	@echo 'make store      execute notebooks and store their outputs in place (make store NAME="05 07": these)'
@@ -39,8 +39,11 @@ lab: setup
 test: setup
 	@.venv/bin/edgelab test
 
-test-all: test
-	@$(PYTHON) -m pytest -m slow tests
+# More random examples than `make test` tries, and what is slow.
+test-all: export EDGELAB_EXAMPLES := many
+test-all: setup
+	@.venv/bin/edgelab test
+	@$(PYTHON) -m pytest -n2 --dist=loadfile -m slow tests
 
 models: setup
 	@$(PYTHON) benchmarks/make_models.py
@@ -63,13 +66,10 @@ ifneq ($(shell cat .venv/.stamp 2> /dev/null),$(CURDIR))
 .PHONY: .venv/.stamp
 endif
 
-# The kernel's settings: what libraries in C++ write to descriptor 2, such as TensorFlow's greetings on some processors,
-# goes to the terminal and not into the notebook. Python's own stderr is shown as ever.
-.venv/.stamp: pyproject.toml uv.lock binder/ipython_kernel_config.json | $(filter .tools/bin/uv,$(UV))
+.venv/.stamp: pyproject.toml uv.lock hatch_build.py binder/ipython_kernel_config.json | $(filter .tools/bin/uv,$(UV))
 	@echo 'Building .venv from uv.lock; about a minute and 3 GB, once ...'
 	@[ ! -f $@ ] || [ "$$(cat $@)" = '$(CURDIR)' ] || rm -rf .venv
-	@$(UV) sync --quiet --frozen --all-extras --compile-bytecode
-	@mkdir -p .venv/etc/ipython && cp binder/ipython_kernel_config.json .venv/etc/ipython
+	@$(UV) sync --quiet --frozen --extra course --extra browser --compile-bytecode
 	@echo '$(CURDIR)' > $@
 
 # --target keeps clear of the system's Python, also where that is "externally managed" (PEP 668).

@@ -9,6 +9,8 @@ from pathlib import Path
 
 # Seconds: no cell of the course comes near it, and a cell that hangs does not hang the tests for long.
 CELL_TIMEOUT = 600
+# What a notebook's kernel takes at most, and the pytest beside it.
+NOTEBOOK_MB = 1500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -115,9 +117,11 @@ def _lab(_: argparse.Namespace, others: list[str]) -> int:
 
 
 def _test(_: argparse.Namespace, others: list[str]) -> int:
-    """Run tests, two files at a time, then the notebooks, one after another for the sake of their budgets."""
+    """Run tests, two files at a time, then the notebooks: two at a time where memory allows."""
+    two = ["-n2", "--dist=loadfile"]
     notebooks = ["--nbval", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}"]
-    calls = [["-n2", "--dist=loadfile", "tests/unit", "tests/exercises"], [*notebooks, "notebooks"]]
+    beside = [*two, "--no-loadscope-reorder"] if _memory_mb() > 2 * NOTEBOOK_MB else []
+    calls = [[*two, "tests/unit", "tests/exercises"], [*notebooks, *beside, "notebooks"]]
     if any((root() / other.partition("::")[0]).exists() for other in others if not other.startswith("-")):
         calls = [notebooks]  # the arguments name the tests
     codes = [_python("-m", "pytest", *call, *others, without=("EDGELAB_ARTIFACTS",)) for call in calls]
@@ -126,8 +130,15 @@ def _test(_: argparse.Namespace, others: list[str]) -> int:
     return failed[0] if failed else min(codes)
 
 
+def _memory_mb() -> float:
+    """Return how much memory programs can still take, in MB (10^6 bytes)."""
+    import psutil
+
+    return psutil.virtual_memory().available / 1e6
+
+
 def _copy(options: argparse.Namespace, _: list[str]) -> int:
-    from edgelab.course.copy.select import copy_source, public_names
+    from edgelab.course.copy import copy_source, public_names
 
     source = "\n".join(public_names()) if options.list else copy_source(options.name)
     if hasattr(sys.stdout, "reconfigure"):

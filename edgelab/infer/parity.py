@@ -9,6 +9,7 @@ import numpy as np
 
 from edgelab.infer.integer.model import IntegerModel
 from edgelab.infer.integer.operators import RULES
+from edgelab.infer.smallest import relu_tflite  # noqa: F401 (for the examples)
 from edgelab.infer.tflite import read
 from edgelab.quiet import quiet
 
@@ -18,28 +19,6 @@ RESOLVERS = {
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
     "xnnpack": "AUTO",
 }
-
-
-def relu_tflite(values: int = 3) -> bytes:
-    """Write the smallest .tflite worth running: one ReLU on so many int8 values, without a converter.
-
-    >>> [operator.kind for operator in read(relu_tflite()).operators]
-    ['RELU']
-    """
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    scale = schema.QuantizationParametersT(scale=[0.5], zeroPoint=[0])
-    int8 = {"shape": [1, values], "type": schema.TensorType.INT8, "quantization": scale}
-    tensors = [schema.TensorT(name=name, **int8) for name in ("x", "y")]
-    operators = [schema.OperatorT(inputs=[0], outputs=[1])]
-    graph = schema.SubGraphT(tensors=tensors, inputs=[0], outputs=[1], operators=operators)
-    number = schema.BuiltinOperator.RELU
-    code = schema.OperatorCodeT(builtinCode=number, deprecatedBuiltinCode=number, version=2)
-    builder = flatbuffers.Builder()
-    model = schema.ModelT(3, operatorCodes=[code], subgraphs=[graph], buffers=[schema.BufferT()])
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
 
 
 def runtime_outputs(tflite: bytes | str | Path, x: np.ndarray, runtime: str = "reference") -> list[np.ndarray]:

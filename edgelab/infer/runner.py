@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgelab.artifacts import recorded_sha256, verify
+from edgelab.infer.smallest import relu_tflite  # noqa: F401 (for the examples)
 from edgelab.quiet import without_info
 
 KERNELS = {
@@ -37,8 +38,9 @@ def probe(path: str | Path, timeout: float = 20.0) -> None:
     timeout: seconds, the start of Python and LiteRT included (about half a second). Raises ValueError naming the file
     and what happened there.
 
-    >>> from edgelab.artifacts import shipped
-    >>> probe(shipped("small_cnn_int8"))
+    >>> Path("relu.tflite").write_bytes(relu_tflite()) > 0
+    True
+    >>> probe("relu.tflite")
     """
     advice = "Convert the model again, or take one of data/models."
     try:
@@ -65,10 +67,9 @@ class Runner:
     in and one vector of logits out.
     One Runner serves one thread: the interpreter under it is not safe to share.
 
-    >>> from edgelab.artifacts import shipped
-    >>> runner = Runner(shipped("small_cnn_int8"))
-    >>> runner.input_dtype.__name__, runner.input_shape, runner.bytes > 50_000
-    ('int8', (1, 28, 28, 1), True)
+    >>> runner = Runner(relu_tflite())
+    >>> runner.input_dtype.__name__, runner.input_shape, runner.input_quantization
+    ('int8', (1, 3), (0.5, 0))
     """
 
     def __init__(
@@ -167,9 +168,8 @@ class Runner:
         x: float32 (n, …) in input_range, or int8 (n, …) for an int8 model. Returns float32 (n, classes):
         scale * (q - zero_point) where the model answers in int8. Raises TypeError or ValueError as `as_input` does.
 
-        >>> from edgelab.artifacts import shipped
-        >>> Runner(shipped("small_cnn_int8")).predict(np.zeros((2, 28, 28, 1), np.float32)).shape
-        (2, 10)
+        >>> Runner(relu_tflite(), input_range=(-1, 1)).predict(np.array([[-1, 0.5, 1]], np.float32))
+        array([[0. , 0.5, 1. ]], dtype=float32)
         """
         tensor = self.as_input(x)
         classes = int(self._output["shape"][-1])
@@ -206,8 +206,7 @@ def benchmark(runner: Runner, x: np.ndarray, runs: int = 1000, warmup: int = 50)
     packed weights). The percentiles tell more than a mean: one context switch is worth a thousand inferences.
     Raises ValueError for no images or runs below 1.
 
-    >>> from edgelab.artifacts import shipped
-    >>> latency = benchmark(Runner(shipped("small_cnn_int8")), np.zeros((1, 28, 28, 1), np.float32), runs=10)
+    >>> latency = benchmark(Runner(relu_tflite()), np.zeros((1, 3), np.float32), runs=10)
     >>> latency.p50_ms <= latency.p99_ms
     True
     """

@@ -4,13 +4,14 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from tests.nbval_budget import complaints
+from tests.nbval_budget import complaints, waited
 
 ROOT = Path(__file__).resolve().parents[2]
 BUDGET = {"seconds": 60, "memory_mb": 250}
@@ -27,14 +28,15 @@ def notebook(source: str, printed: str | None = None, budget: dict | None = BUDG
     return made
 
 
-# In the first, each line is a promise of the test bed: no models of the reader's own, compiled modules kept, an empty
-# folder from which the clone is found upwards.
+# In the first, each line is a promise of the test bed: no models of the reader's own, compiled modules kept, nothing of
+# pytest that a library could see, an empty folder from which the clone is found upwards.
 HOUSE = """import os
 from pathlib import Path
-print("EDGELAB_ARTIFACTS" in os.environ, "PYTHONDONTWRITEBYTECODE" in os.environ, os.listdir())
+print("EDGELAB_ARTIFACTS" in os.environ, "PYTHONDONTWRITEBYTECODE" in os.environ, "PYTEST_CURRENT_TEST" in os.environ)
+print(os.listdir())
 print(any((parent / "here").is_file() for parent in Path.cwd().parents))"""
 NOTEBOOKS = {
-    "within": notebook(HOUSE, "False False []\nTrue\n"),
+    "within": notebook(HOUSE, "False False False\n[]\nTrue\n"),
     "poisoned": notebook("print(6 * 7)", "43\n"),
     "hungry": notebook(HUNGRY),
     "slow": notebook("pass", budget={"seconds": 0.001, "memory_mb": 250}),
@@ -131,3 +133,18 @@ def test_bounds_are_the_budget_for_memory_and_twice_it_for_time():
 @pytest.mark.parametrize("budget", [None, {}, {"seconds": 10}, {"seconds": "soon", "memory_mb": 1}, 3])
 def test_an_unreadable_budget_is_no_budget(budget):
     assert "no budget" in complaints(budget, 1.0, 1.0, [])[0]
+
+
+def test_time_without_a_processor_is_no_time_of_the_notebook():
+    """Of two that share one processor each waits for about half of the time; with one of its own, for none of it."""
+    if not Path("/proc/self/schedstat").is_file():
+        pytest.skip("this system does not count how long a process waits for a processor")
+    work = "import os, time\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\nend = time.monotonic() + 0.5\n"
+    work += "while time.monotonic() < end: pass\ninput()"
+    pair = [subprocess.Popen([sys.executable, "-I", "-c", work], stdin=subprocess.PIPE) for _ in range(2)]
+    time.sleep(1.5)
+    shares = [waited(process.pid) for process in pair]
+    for process in pair:
+        process.communicate(b"\n")
+    assert sum(shares) > 0.3
+    assert waited(os.getpid()) < time.monotonic()

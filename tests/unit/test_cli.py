@@ -136,6 +136,16 @@ def test_the_worst_of_unit_tests_and_notebooks_counts(clone, monkeypatch, codes,
     assert all(call[-2:] == ("-k", "x") for call in calls)
 
 
+@pytest.mark.parametrize(("megabytes", "expected"), [(2500, False), (3500, True)])
+def test_two_notebooks_at_a_time_need_memory_for_two(clone, monkeypatch, megabytes, expected):
+    """A notebook with TensorFlow takes up to 1,000 MB: two of them would end a small machine."""
+    calls = []
+    monkeypatch.setattr(cli, "_memory_mb", lambda: megabytes)
+    monkeypatch.setattr(cli, "_python", lambda *arguments, without: calls.append(arguments) or 0)
+    assert cli.main(["test"]) == 0
+    assert ["-n2" in call for call in calls] == [True, expected]
+
+
 def test_a_path_is_tested_alone(clone, monkeypatch):
     calls = []
     monkeypatch.setattr(cli, "_python", lambda *arguments, without: calls.append(arguments) or 0)
@@ -162,27 +172,26 @@ def test_a_child_at_ctrl_c_is_waited_for(clone, monkeypatch):
     assert cli.main(["lab"]) == 130
 
 
-def test_a_stored_output_changed_by_hand_makes_edgelab_test_fail(clone):
-    """End to end, with the clone's own plugin: first everything is right, then one character is not."""
+def test_a_stored_output_changed_by_hand_makes_edgelab_test_fail(clone, monkeypatch):
+    """With the clone's own plugins and the very words of `edgelab test`: in one of two notebooks 43 is not right."""
     plugins = [f"tests/nbval_{name}.py" for name in ("budget", "exercises")]
     for name in ("conftest.py", "tests/__init__.py", *plugins, "pyproject.toml"):
         shutil.copy(ROOT / name, clone / name)
-    (clone / "tests" / "unit" / "test_one.py").write_text("def test_one():\n    assert True\n")
-    output = new_output("stream", name="stdout", text="42\n")
-    notebook = new_notebook(
-        cells=[new_code_cell("print(6 * 7)", execution_count=1, outputs=[output])],
-        metadata={"edgelab": {"budget": {"seconds": 60, "memory_mb": 300}}},
-    )
-    nbformat.write(notebook, clone / "notebooks" / "01_first.ipynb")
-    command = [sys.executable, "-P", "-m", "edgelab.cli", "test", "--color=no"]
-    right = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert right.returncode == 0, right.stdout + right.stderr
-
-    output.text = "43\n"
-    nbformat.write(notebook, clone / "notebooks" / "01_first.ipynb")
-    poisoned = subprocess.run([*command, "notebooks"], capture_output=True, text=True, timeout=120)
-    assert poisoned.returncode == 1
-    assert "FAILED notebooks/01_first.ipynb::Cell 0" in poisoned.stdout
+    for name, answer in (("01_right", "42"), ("02_poisoned", "43")):
+        output = new_output("stream", name="stdout", text=f"{answer}\n")
+        notebook = new_notebook(
+            cells=[new_code_cell("print(6 * 7)", execution_count=1, outputs=[output])],
+            metadata={"edgelab": {"budget": {"seconds": 60, "memory_mb": 300}}},
+        )
+        nbformat.write(notebook, clone / "notebooks" / f"{name}.ipynb")
+    calls = []
+    monkeypatch.setattr(cli, "_memory_mb", lambda: 2.1 * cli.NOTEBOOK_MB)
+    monkeypatch.setattr(cli, "_python", lambda *arguments, without: calls.append(arguments) or 0)
+    cli.main(["test", "--color=no"])
+    done = subprocess.run([sys.executable, "-P", *calls[-1]], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "FAILED notebooks/02_poisoned.ipynb::Cell 0" in done.stdout
+    assert "1 failed, 3 passed in" in done.stdout
 
 
 @pytest.mark.slow

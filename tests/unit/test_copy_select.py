@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from edgelab.course.copy import names as naming
 from edgelab.course.copy import select as copying
 from edgelab.course.copy.assemble import File, assembled, import_text
+from edgelab.course.copy.notice import heading, packages
 from edgelab.course.copy.parse import Piece, annotations_in, example_names, names_used, pieces, statement_text
 
 MADE_UP = '''"""A module."""
@@ -91,7 +93,7 @@ def package(tmp_path, monkeypatch) -> Path:
     (tmp_path / "maths" / "made.py").write_text(MADE_UP)
     (tmp_path / "maths" / "other.py").write_text("def outer():\n    pass\n\n\ndef outermost():\n    pass\n")
     (tmp_path / "maths" / "_hidden.py").write_text("def hidden():\n    pass\n")
-    monkeypatch.setattr(copying, "PACKAGE", tmp_path)
+    monkeypatch.setattr(naming, "PACKAGE", tmp_path)
     return tmp_path
 
 
@@ -194,8 +196,8 @@ def test_an_unknown_name_says_what_is_near_and_how_to_list_all(package, name, sa
 
 
 def test_public_names_are_qualified_and_leave_private_ones_out(package):
-    assert copying.public_names()[0] == "edgelab.maths.made.inner"
-    assert not [name for name in copying.public_names() if "_private" in name or "hidden" in name]
+    assert naming.public_names()[0] == "edgelab.maths.made.inner"
+    assert not [name for name in naming.public_names() if "_private" in name or "hidden" in name]
 
 
 FILES = {
@@ -386,15 +388,52 @@ def test_the_heading_names_origin_licence_and_what_must_be_installed():
 
 
 def test_a_copy_that_needs_edgelab_says_so():
-    """Only data, maths, train and shrink promise to work alone; a copy from elsewhere must not look as if it did."""
-    assert "# So it needs edgelab installed" in copying.copy_source("deploy.device.Runner").split("\n\n")[0]
+    """Only the wings in PASTING promise to work alone; a copy from elsewhere must not look as if it did."""
+    heading = copying.copy_source("course.notebooks.run.run").split("\n\n")[0]
+    assert "# So it needs edgelab installed" in heading
+    assert max(map(len, heading.splitlines())) <= 120
 
 
-def test_every_copy_of_the_package_passes_the_linter_and_the_formatter(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("run_apart", "# It imports: numpy"),  # in the code that it hands to another process
+        ("mobilenet_v1_small", "# It imports: keras (which runs on tensorflow)"),
+    ],
+)
+def test_the_heading_names_all_that_must_be_installed(name, line):
+    """A reader who installs what it says must not meet a ModuleNotFoundError."""
+    assert line in copying.copy_source(name).splitlines()
+
+
+def test_imports_in_strings_and_examples_count():
+    """Code that a function gives to another Python is code; a sentence with the word import is none."""
+    text = r'''
+TEXT = "what to import: see numpy"
+BROKEN = "import (", "import a\0"
+CHILD = """
+import os, scipy.linalg
+from . import x
+"""
+def f():
+    """Do.
+
+    >>> import matplotlib, json
+    """
+    import keras, tensorflow
+    return CHILD, TEXT
+'''
+    parts = pieces(text)
+    assert set().union(*map(packages, parts)) == {"os", "scipy", "keras", "tensorflow"}
+    assert heading("edgelab.maths.made.f", parts).splitlines()[2:] == [
+        "# It imports: keras, scipy, tensorflow",
+        "# Its example imports: matplotlib",
+    ]
+
+
+def test_every_copy_of_the_package_passes_the_linter_and_the_formatter(tmp_path):
     """Undefined names, unused imports, wrong order or spacing would be a chore for whoever pastes it."""
-    names = copying.public_names()
-    monkeypatch.setattr(copying, "public_names", lambda: names)  # reading the package once, not once a name
-    for name in names:
+    for name in naming.definitions():
         (tmp_path / f"{name}.py").write_text(copying.copy_source(name), encoding="utf-8")
     options = ["--isolated", "--line-length", "120", "--target-version", "py311", "."]
     rules = ["--select", "F,E,W,I,RUF100", "--config", 'lint.isort.known-first-party=["edgelab"]']
@@ -420,4 +459,58 @@ def test_the_command_prints_the_copy_and_lists_all():
     copied = subprocess.run([*command, "to_tflite"], capture_output=True, encoding="utf-8", check=True).stdout
     assert copied == copying.copy_source("to_tflite")
     listed = subprocess.run([*command, "--list"], capture_output=True, encoding="utf-8", check=False)
-    assert listed.stdout.split() == copying.public_names(), listed.stderr
+    assert listed.stdout.split() == naming.public_names(), listed.stderr
+
+
+def test_the_list_has_what_is_promised_under_the_name_that_one_imports():
+    """Neither the course's own machinery nor answers; and each name is a line `from ROOM import NAME` that works."""
+    names = naming.public_names()
+    assert "edgelab.shrink.convert.to_tflite" in names
+    assert "edgelab.maths.conv.conv2d" in names
+    assert {name.split(".")[1] for name in names} == set(naming.PASTING)
+    assert "edgelab.artifacts.shipped" not in names
+    imports = "\n".join("from {0} import {2}".format(*name.rpartition(".")) for name in names)
+    done = subprocess.run([sys.executable, "-c", imports], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_answers_of_exercises_are_neither_listed_nor_suggested_nor_copied(files):
+    """One typo in `edgelab copy` must not show what the notebook asks for."""
+    (files / "course").mkdir()
+    (files / "course" / "asked.py").write_text(
+        "from edgelab.course import exercise\n\n\n@exercise(cases=1, hint='')\ndef layers_needed(n):\n    return n\n"
+    )
+    assert not [name for name in naming.definitions() if "layers_needed" in name]
+    for name in ("layers_needed", "asked.layers_needed", "layer_needed"):
+        with pytest.raises(ValueError, match="no public function") as failure:
+            copying.copy_source(name)
+        assert "Did you mean" not in str(failure.value)
+
+
+def test_a_name_means_what_a_room_passes_on(files):
+    """Through a room in a room; a wing that promises copies wins over the course's machinery of the same name."""
+    for room in ("shrink", "shrink/convert", "course"):
+        (files / room).mkdir()
+    (files / "shrink" / "convert" / "deep.py").write_text("def pair_up():\n    pass\n\n\ndef deeper():\n    pass\n")
+    (files / "shrink" / "convert" / "__init__.py").write_text(
+        "from edgelab.shrink.convert.deep import deeper, pair_up\n"
+    )
+    (files / "shrink" / "__init__.py").write_text("from edgelab.shrink.convert import deeper\n")
+    (files / "course" / "made_up.py").write_text("def deeper():\n    pass\n\n\ndef shown():\n    pass\n")
+    (files / "course" / "__init__.py").write_text("from edgelab.course.made_up import deeper, shown\n")
+    assert {"edgelab.shrink.deeper", "edgelab.shrink.convert.pair_up"} < set(naming.public_names())
+    for name in ("deeper", "shrink.deeper", "convert.deeper", "edgelab.shrink.convert.deep.deeper"):
+        assert naming.resolve(name) == "edgelab.shrink.convert.deep.deeper"
+    for name in ("shown", "course.shown"):
+        assert naming.resolve(name) == "edgelab.course.made_up.shown"
+    assert naming.resolve("course.deeper") == "edgelab.course.made_up.deeper"
+    assert naming.pasting("edgelab.shrink.deeper")
+    assert not naming.pasting("edgelab")
+    assert naming.file_of("edgelab.shrink.convert.deep") == files / "shrink" / "convert" / "deep.py"
+
+
+def test_two_files_that_name_each_other_do_not_hang(files):
+    (files / "maths" / "a.py").write_text("from edgelab.maths.b import lost\n")
+    (files / "maths" / "b.py").write_text("from edgelab.maths.a import lost\n")
+    with pytest.raises(ValueError, match="no public function"):
+        naming.resolve("a.lost")

@@ -1,6 +1,6 @@
-"""README's tables of what shrinking costs and saves: the right rows averaged, and every kind of row named."""
+"""The tables of what shrinking costs and saves: the right rows averaged, and every kind of row named."""
 
-from edgelab.course.results.tables_shrink import compress, distil, engine, qat
+from edgelab.course.results.tables_shrink import compress, distil, engine, exactness, qat
 
 
 def rows_of(text):
@@ -67,3 +67,15 @@ def test_the_engine_has_a_column_for_each_rule():
     ]
     assert rows_of(engine(made))[0] == ["tiny_int8", "reference", "0", "1,234", "4,321"]
     assert "| reference rule | xnnpack rule |" in engine(made)
+
+
+def test_the_paragraph_on_exactness_tells_of_the_worst_row():
+    """A rule that misses one logit of one model must not read as 0."""
+    made = [
+        {"model": model, "runtime": runtime, "logits": 100_000, "differ": {"reference": a, "xnnpack": b}}
+        for model, runtime, a, b in (("a", "reference", 0, 1234), ("a", "xnnpack", 99, 1), ("b", "reference", 0, 5))
+    ]
+    words = " ".join(exactness(made).split())
+    assert "Each of the 2 shipped int8 models gives 100,000 logits" in words
+    assert "**1 differ** from those of LiteRT's kernels (`reference`, `xnnpack`)" in words
+    assert "up to 1,234 differ" in words

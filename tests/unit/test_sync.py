@@ -1,22 +1,30 @@
 """edgelab.course.derive.sync: what is derived follows its source, once, and nothing else changes."""
 
 import json
+import re
 import shutil
 from itertools import product
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 
+from edgelab.artifacts import shipped
 from edgelab.course.derive import sync
-from edgelab.course.results.tables import _feeding, _frontier, summary
+from edgelab.course.figures import draw_pipeline
+from edgelab.course.results.tables import _feeding, _frontier, section, summary
+from edgelab.data import load_mnist
+from edgelab.infer.integer import IntegerModel
+from edgelab.infer.parity import runtime_outputs
 
 ADDRESS = "https://github.com/me/my.lab"
 LINUX, MAC = "sys_platform == 'linux'", "sys_platform == 'darwin'"
+BLOCKS = ("badge", "clone", "results", "exactness")
 OLD, NEW = "python_full_version < '3.12'", "python_full_version >= '3.12'"
 
 
@@ -30,8 +38,11 @@ def notebook() -> nbformat.NotebookNode:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A repository of the least that sync needs: one dependency with a marker, one notebook, a README with blocks."""
-    blocks = "\n".join(f"<!-- {name}:start -->\n<!-- {name}:end -->" for name in ("badge", "clone", "results"))
+    blocks = "\n".join(f"<!-- {name}:start -->\n<!-- {name}:end -->" for name in BLOCKS)
     (tmp_path / "README.md").write_text(f"# Lab\n{blocks}\nThe end.\n", encoding="utf-8")
+    (tmp_path / "benchmarks").mkdir()
+    tables = "# Tables\n<!-- results:start -->\n<!-- results:end -->\nThe end.\n"
+    (tmp_path / "benchmarks" / "README.md").write_text(tables, encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "edgelab"\nurls = {{ Repository = "{ADDRESS}" }}\n')
     (tmp_path / "CITATION.cff").write_text("title: Lab\nversion: 0\nrepository-code: none\n")
     (tmp_path / "uv.lock").write_text(
@@ -93,8 +104,13 @@ def test_a_pin_changed_by_hand_is_found(root):
 MACHINE = {"date": "2026-01-01", "machine": {"cores": 2, "cpu": "abacus", "python": "3.11"}}
 
 
-def test_the_readme_shows_what_was_measured_and_by_which_command(root):
-    """A figure in the README that no file holds, or whose command is not beside it, cannot be checked."""
+def block(path: Path, name: str) -> str:
+    text = path.read_text(encoding="utf-8")
+    return text.partition(f"<!-- {name}:start -->")[2].partition(f"<!-- {name}:end -->")[0]
+
+
+def test_the_pages_show_what_was_measured_and_by_which_command(root):
+    """A published figure that no file holds, or whose command is not beside it, cannot be checked."""
     folder = root / "benchmarks" / "results"
     folder.mkdir(parents=True)
     row = {"model": "net", "format": "int8", "runtime": "LiteRT", "accuracy": 0.5, "bytes": 9, "latency_ms": 0.25}
@@ -105,6 +121,10 @@ def test_the_readme_shows_what_was_measured_and_by_which_command(root):
             *({"model": "net", **costs, "seed": seed, "float32": 0.9 + seed / 100, "int8": 0.9} for seed in (1, 2, 5)),
             {"model": "loop", **costs, "seed": 1, "float32": 0.8},
         ],
+        "engine": [
+            {"model": "net", "runtime": "abacus", "logits": 1234, "differ": {"abacus": 5, "slide": 77}}
+            | {"images_per_s": {"engine": 4321, "runtime": 1}}
+        ],
         "latency": [{"runtime": "net on abacus", "p50_ms": 1234.5, "ratio": 3.5}],
         "startup": [{"what": "import abacus", "seconds_over_bare": 0.0042, "memory_mb": 12.3}],
     }
@@ -112,19 +132,27 @@ def test_the_readme_shows_what_was_measured_and_by_which_command(root):
         content = {"command": f"python benchmarks/{name}.py", "rows": rows, **MACHINE}
         (folder / f"{name}.json").write_text(json.dumps(content))
     sync.main(root=root)
-    text = (root / "README.md").read_text()
-    block = text.partition("<!-- results:start -->")[2].partition("<!-- results:end -->")[0]
+    tables = block(root / "benchmarks" / "README.md", "results")
     for words in (
         "|  50.00 % |     9 | 0.250 ms |",
         "| net | 1,234 | 5,678 | 3 | 92.00 % | 91.00 to 95.00 % | 90.00 % |",
         "| loop | 1,234 | 5,678 | 1 | 80.00 % | 80.00 to 80.00 % | – |",
         "1,234.5 ms | 3.5 ×",
         "0.004 s | 12 MB",
+        "| net | abacus | 5 | 77 | 4,321 |",
     ):
-        assert words in block
-    assert [line for line in block.splitlines() if "sub" in line] == [
-        f"<sub>`python benchmarks/{name}.py` · 2026-01-01, 2 cores of abacus, Python 3.11</sub>" for name in files
-    ]
+        assert words in tables
+    commands = {
+        name: f"<sub>`python benchmarks/{name}.py` · 2026-01-01, 2 cores of abacus, Python 3.11</sub>" for name in files
+    }
+    assert [line for line in tables.splitlines() if "<sub>" in line] == list(commands.values())
+    results, exactness = (block(root / "README.md", name) for name in ("results", "exactness"))
+    assert "|  50.00 % |     9 | 0.250 ms |" in results
+    assert results.rstrip().endswith(commands["pipeline"]), "README has this table alone"
+    assert "1,234 logits" in exactness
+    assert "**5 differ**" in exactness
+    assert "up to 77" in exactness.replace("\n", " ")
+    assert exactness.rstrip().endswith(commands["engine"])
     for name in files:
         (folder / f"{name}.json").unlink()
     assert sync.main(check=True, root=root) == 0, "without new results the last tables stay"
@@ -152,6 +180,12 @@ def test_results_that_are_none_are_named(root, content):
 BROKEN = {
     "a README without a block": ("README.md", "<!-- clone:end -->", "", r"README\.md: .*<!-- clone:end -->"),
     "a README with a block twice": ("README.md", "The end.", "<!-- badge:start -->", r"README\.md: 2 × <!-- badge"),
+    "tables without a block": (
+        "benchmarks/README.md",
+        "<!-- results:end -->",
+        "",
+        r"benchmarks/README\.md: .*results:end",
+    ),
     "markers in the wrong order": (
         "README.md",
         "badge:start -->\n<!-- badge:end",
@@ -339,14 +373,23 @@ def test_pins_install_what_a_walk_of_the_lock_finds(tmp_path_factory, graph):
 
 
 def test_readme_without_results_keeps_the_former_ones(tmp_path):
-    text = "".join(f"<!-- {name}:start -->\nold\n<!-- {name}:end -->\n" for name in ("badge", "clone", "results"))
+    text = "".join(f"<!-- {name}:start -->\nold\n<!-- {name}:end -->\n" for name in BLOCKS)
     filled = sync.readme(text, tmp_path, "https://github.com/me/lab")
-    assert filled.count("old") == 1
+    assert filled.count("old") == 2
     assert "git clone https://github.com/me/lab\ncd lab" in filled
 
 
 def test_summary_puts_nothing_where_nothing_was_measured(tmp_path):
     assert summary(tmp_path) == ""
+    assert section(tmp_path, "engine") == ""
+
+
+def test_contents_lead_to_the_tables_that_are_there(tmp_path):
+    row = {"what": "import abacus", "seconds_over_bare": 0.0042, "memory_mb": 12.3}
+    (tmp_path / "startup.json").write_text(json.dumps({"command": "c", "rows": [row], **MACHINE}))
+    lines = summary(tmp_path).splitlines()
+    assert lines[:3] == ["- [Start of a process](#start-of-a-process)", "", "## Start of a process"]
+    assert len([line for line in lines if line.startswith("- [")]) == 1
 
 
 def frontier_row(name, seed, float32, int8=0.98):
@@ -358,7 +401,7 @@ def test_the_frontier_is_summed_up_over_its_seeds():
     rows = [frontier_row("tiny", 1, 0.97), frontier_row("tiny", 2, 0.98), frontier_row("best", 1, 0.995)]
     lines = _frontier(rows).splitlines()
     assert "| tiny | 840 | 666 | 1,000 | 47,434 | 2,352 | 2 | 97.50 % | 97.00 to 98.00 % | 98.00 % |" in lines
-    assert any(line.startswith("![") and line.endswith("(data/frontier.svg)") for line in lines)
+    assert any(line.startswith("![") and line.endswith("(../data/frontier.svg)") for line in lines)
 
 
 def test_the_figure_is_the_same_for_the_same_rows_and_another_for_others():
@@ -367,6 +410,31 @@ def test_the_figure_is_the_same_for_the_same_rows_and_another_for_others():
     assert sync.frontier_svg(rows) == sync.frontier_svg(rows)
     assert sync.frontier_svg(rows) != sync.frontier_svg([rows[0], frontier_row("best", 1, 0.995, 0.95)])
     assert sync.frontier_svg(rows).lstrip().startswith("<?xml")
+
+
+def test_the_picture_shows_the_shipped_models_own_numbers():
+    """What README shows first must be the weights and logits that a reader gets."""
+    svg = sync.pipeline_svg()
+    model = IntegerModel(shipped("small_cnn_int8"), "xnnpack")
+    kernel = model.graph.tensors[model.graph.operators[0].inputs[1]]
+    words = re.findall(r"<text[^>]*>([^<]+)</text>", svg)
+    numbers = [int(word.replace("−", "-")) for word in words if re.fullmatch(r"−?\d+", word)]
+    assert any(numbers[:9] == channel.ravel().tolist() for channel in kernel.data)
+    logits = runtime_outputs(
+        shipped("small_cnn_int8"), load_mnist().x_test[:1, ..., None].view(np.int8) ^ -128, "xnnpack"
+    )
+    assert numbers[9:] == [number for pair in enumerate(np.ravel(logits).tolist()) for number in pair]
+    assert svg == (sync.REPOSITORY / "data" / "pipeline.svg").read_text(encoding="utf-8")
+
+
+def test_a_picture_of_other_numbers_is_another():
+    image, kernel, q = np.eye(28, dtype=np.uint8), np.full((3, 3), -0.001), np.full((3, 3), -127)
+    svg = draw_pipeline(image, kernel, q, 0.25, np.arange(-5, 5), "abcd")
+    assert svg.count('fill="#010101"') == 28
+    assert "−0.00" not in svg
+    assert svg.count(">−127<") == 9
+    assert "× 0.25000" in svg
+    assert svg.count(">4<") == 2, "the class 4 and the logit 4"
 
 
 def test_the_feeds_are_listed_with_their_ratio():

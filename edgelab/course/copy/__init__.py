@@ -1,19 +1,29 @@
 """Print a helper with all that it needs, to be pasted into another project."""
 
 from edgelab.course.copy.assemble import File, assembled, import_text
+from edgelab.course.copy.names import INSTALLED, PASTING, definitions, file_of, pasting, public_names, resolve
+from edgelab.course.copy.notice import heading, packages
 from edgelab.course.copy.parse import Piece, annotations_in, example_names, names_used, pieces, statement_text
-from edgelab.course.copy.select import copy_source, public_names
+from edgelab.course.copy.select import copy_source
 
 __all__ = [
+    "INSTALLED",
+    "PASTING",
     "File",
     "Piece",
     "annotations_in",
     "assembled",
     "copy_source",
+    "definitions",
     "example_names",
+    "file_of",
+    "heading",
     "import_text",
     "names_used",
+    "packages",
+    "pasting",
     "pieces",
     "public_names",
+    "resolve",
     "statement_text",
 ]

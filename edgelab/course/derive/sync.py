@@ -5,7 +5,8 @@
 | environment.yml, binder/environment.yml | uv.lock |
 | Binder badges, the clone command, CITATION.cff's repository-code | pyproject.toml, [project.urls] Repository |
 | CITATION.cff's version | edgelab.__version__ |
-| README's results, data/frontier.svg | benchmarks/results/*.json |
+| README's results, benchmarks/README.md, data/frontier.svg | benchmarks/results/*.json |
+| data/pipeline.svg | data/mnist, data/models |
 | a notebook's *Cost* line | its metadata.edgelab.cost, measured by `edgelab store` |
 | cells tagged `source:…` or `exercise:…` | the package (see `edgelab.course.derive.mirrored_cells`) |
 """
@@ -18,7 +19,8 @@ from edgelab.artifacts import write_atomic
 from edgelab.course.derive.lockfile import environment, pins
 from edgelab.course.derive.mirrored_cells import mirrored, parse
 from edgelab.course.results.benchmarks import measured
-from edgelab.course.results.tables import summary
+from edgelab.course.results.tables import section, summary
+from edgelab.course.results.tables_shrink import exactness
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -127,20 +129,63 @@ def citation(text: str, address: str) -> str:
 
 
 def readme(text: str, root: str | Path, address: str) -> str:
-    """Return the README with its blocks `badge`, `clone` and `results` filled.
+    """Return the README with its blocks `badge`, `clone`, `results` and `exactness` filled.
 
-    The results stay as they are while benchmarks/results holds none.
+    What is not measured in benchmarks/results stays as it is.
     Raises ValueError when a block is missing or a result is not what `make bench` writes.
 
-    >>> blocks = "".join(f"<!-- {b}:start -->\\n<!-- {b}:end -->\\n" for b in ("badge", "clone", "results"))
+    >>> names = ("badge", "clone", "results", "exactness")
+    >>> blocks = "".join(f"<!-- {name}:start -->\\n<!-- {name}:end -->\\n" for name in names)
     >>> print(readme(blocks, "no/such/folder", "https://github.com/me/lab").splitlines()[5])
     git clone https://github.com/me/lab
     """
+    measurements = Path(root) / "benchmarks" / "results"
     text = fill(text, "badge", badge(address, "notebooks"), "README.md")
     clone = f"```sh\ngit clone {address}\ncd {address.rpartition('/')[2]}\n```"
     text = fill(text, "clone", clone, "README.md")
-    body = summary(Path(root) / "benchmarks" / "results")
-    return fill(text, "results", body, "README.md") if body else text
+    for name, body in (
+        ("results", section(measurements, "pipeline")),
+        ("exactness", section(measurements, "engine", exactness)),
+    ):
+        text = fill(text, name, body or _between(text, name), "README.md")
+    return text
+
+
+def _between(text: str, name: str) -> str:
+    """Return what stands in a block now."""
+    return text.partition(f"<!-- {name}:start -->")[2].partition(f"<!-- {name}:end -->")[0]
+
+
+def pipeline_svg() -> str:
+    """Draw the first test image on its way through the shipped small CNN, the same to the byte on each machine.
+
+    The logits are the integer engine's by XNNPACK's rule, which equal LiteRT's.
+
+    >>> pipeline_svg().count("<title>")
+    1
+    """
+    import numpy as np
+
+    from edgelab.artifacts import shipped
+    from edgelab.course.figures.pipeline_picture import draw_pipeline
+    from edgelab.data import load_mnist, to_input
+    from edgelab.infer.integer import IntegerModel
+    from edgelab.infer.tflite import read
+    from edgelab.shrink.quantize import quantize
+
+    graph = read(shipped("small_cnn_int8"))
+    first = graph.tensors[graph.operators[0].inputs[1]]
+    image = load_mnist().x_test[0]
+    x = quantize(to_input(image[None]), *(graph.tensors[graph.inputs[0]][3:5]))
+    channel = 14  # bright above dark: one sees what it looks for
+    return draw_pipeline(
+        image,
+        np.load(shipped("small_cnn_npz"))["conv1_w"][..., 0, channel],
+        first.data[channel, ..., 0],
+        float(first.scale[channel]),
+        IntegerModel(graph, "xnnpack").run(x)[0],
+        ("MNIST · 01", "trained by Keras · 05", "converted · 07, 08", "run by LiteRT · 10"),
+    )
 
 
 def frontier_svg(rows: list[dict]) -> str:
@@ -171,7 +216,7 @@ def generated(root: str | Path) -> dict[str, str]:
     root: the repository's folder. Raises FileNotFoundError or ValueError naming a file that cannot be filled.
 
     >>> sorted(generated(REPOSITORY))[:3]
-    ['CITATION.cff', 'README.md', 'binder/environment.yml']
+    ['CITATION.cff', 'README.md', 'benchmarks/README.md']
     """
     root = Path(root)
     address = repository(root)
@@ -185,6 +230,12 @@ def generated(root: str | Path) -> dict[str, str]:
         "README.md": readme((root / "README.md").read_text(encoding="utf-8"), root, address),
     }
     measurements = root / "benchmarks" / "results"
+    page = root / "benchmarks" / "README.md"
+    text = page.read_text(encoding="utf-8")
+    tables = summary(measurements) or _between(text, "results")
+    files["benchmarks/README.md"] = fill(text, "results", tables, "benchmarks/README.md")
+    if (root / "data" / "models").is_dir():
+        files["data/pipeline.svg"] = pipeline_svg()
     if (measurements / "frontier.json").is_file():
         files["data/frontier.svg"] = frontier_svg(measured("frontier", measurements)["rows"])
     for path in sorted((root / "notebooks").glob("*.ipynb")):

@@ -12,6 +12,7 @@ from edgelab.course.figures.compression import (
 )
 from edgelab.course.figures.frontier_plot import PEERS, Network, Peer, frontier, networks, worth_having
 from edgelab.course.figures.graphs import partners, side_by_side
+from edgelab.course.figures.pipeline_picture import draw_pipeline
 from edgelab.course.figures.plots import (
     COLOURS,
     bars,
@@ -38,6 +39,7 @@ __all__ = [
     "confusion",
     "curves",
     "digits",
+    "draw_pipeline",
     "frontier",
     "levels",
     "networks",

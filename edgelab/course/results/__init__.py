@@ -2,8 +2,8 @@
 
 from edgelab.course.results.benchmarks import measured, results_folder, save_measured
 from edgelab.course.results.recorded import checked, collect, machine, record, table
-from edgelab.course.results.tables import summary
-from edgelab.course.results.tables_shrink import compress, distil, engine, qat
+from edgelab.course.results.tables import section, summary
+from edgelab.course.results.tables_shrink import compress, distil, engine, exactness, qat
 
 __all__ = [
     "checked",
@@ -11,12 +11,14 @@ __all__ = [
     "compress",
     "distil",
     "engine",
+    "exactness",
     "machine",
     "measured",
     "qat",
     "record",
     "results_folder",
     "save_measured",
+    "section",
     "summary",
     "table",
 ]

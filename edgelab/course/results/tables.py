@@ -1,46 +1,45 @@
-"""What was measured, as the README shows it: tables made from benchmarks/results, each with its command."""
+"""What was measured, as README and benchmarks/README show it: tables made from benchmarks/results, with commands."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+
+from edgelab.course.results import tables_shrink
+
+
+def section(folder: str | Path, name: str, lay_out: Callable[[list[dict]], str] | None = None) -> str:
+    """Lay out one measurement as Markdown, with the command that makes it.
+
+    folder: benchmarks/results. name: a measurement with a table. lay_out: from the rows to the text, instead of the
+    table. Returns "" where it was not measured. Raises ValueError naming a file that is not what its benchmark writes.
+
+    >>> section("no/such/folder", "seeds")
+    ''
+    """
+    path = Path(folder) / f"{name}.json"
+    if not path.is_file():
+        return ""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        machine = content["machine"]
+        where = f"{content['date']}, {machine['cores']} cores of {machine['cpu']}, Python {machine['python']}"
+        text = (lay_out or TABLES[name][1])(content["rows"])
+        return f"{text}\n\n<sub>`{content['command']}` · {where}</sub>"
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise ValueError(f"{path}: not what its benchmark writes ({error!r}). Make it again: make bench") from error
 
 
 def summary(folder: str | Path) -> str:
-    """Lay out the measurements of a folder as Markdown, each with the command that makes it.
+    """Lay out all measurements of a folder as Markdown: contents, then a heading and a table for each.
 
-    folder: benchmarks/results. Returns "" when nothing was measured. Raises ValueError naming a file that is not
-    what its benchmark writes.
+    folder: benchmarks/results. Returns "" when nothing was measured. Raises ValueError as `section` does.
 
     >>> summary("no/such/folder")
     ''
     """
-    from edgelab.course.results import tables_shrink as summary_shrink
-
-    parts = []
-    layouts = {
-        "pipeline": _pipeline,
-        "frontier": _frontier,
-        "seeds": _seeds,
-        "engine": summary_shrink.engine,
-        "qat": summary_shrink.qat,
-        "compress": summary_shrink.compress,
-        "distil": summary_shrink.distil,
-        "latency": _latency,
-        "conv": _conv,
-        "feeding": _feeding,
-        "startup": _startup,
-    }
-    for name, layout in layouts.items():
-        path = Path(folder) / f"{name}.json"
-        if not path.is_file():
-            continue
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            machine = content["machine"]
-            where = f"{content['date']}, {machine['cores']} cores of {machine['cpu']}, Python {machine['python']}"
-            parts += [layout(content["rows"]), f"<sub>`{content['command']}` · {where}</sub>"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}: not what its benchmark writes ({error!r}). Make it again: make bench") from error
-    return "\n\n".join(parts)
+    found = {title: text for name, (title, _) in TABLES.items() if (text := section(folder, name))}
+    contents = [f"- [{title}](#{title.lower().replace(' ', '-')})" for title in found]
+    return "\n\n".join(filter(None, ["\n".join(contents), *(f"## {title}\n\n{text}" for title, text in found.items())]))
 
 
 def _pipeline(rows: list[dict]) -> str:
@@ -56,13 +55,13 @@ def _frontier(rows: list[dict]) -> str:
 
     head = (
         "![Accuracy on the test images against bytes of weights: the networks of the course rise steeply from the "
-        "smallest and flatten out; beside them what other projects report.](data/frontier.svg)\n\n"
-        "Light networks on the 10,000 test images, means over seeds. Params are Keras' count; numbers left, those of a "
-        "file in which BatchNorm is folded; bytes, of its weights in int8; memory, the most that int8 activations take "
-        "at once; float32 in Keras, int8 in LiteRT:"
+        "smallest and flatten out; beside them what other projects report.](../data/frontier.svg)\n\n"
+        "Light networks on the 10,000 test images, means over seeds. Params are Keras' count; folded, the parameters "
+        "left after BatchNorm is folded; bytes, of these as int8 weights and biases; memory, the most that int8 "
+        "activations take at once; float32 in Keras, int8 in LiteRT:"
     )
     lines = [
-        "| network | params | numbers left | bytes | MACs | memory | seeds | float32 | lowest to highest | int8 |",
+        "| network | params | folded | bytes | MACs | memory | seeds | float32 | lowest to highest | int8 |",
         "|:--|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name in dict.fromkeys(row["name"] for row in sorted(rows, key=lambda row: row["params"])):
@@ -130,3 +129,19 @@ def _startup(rows: list[dict]) -> str:
     return "\n".join(
         head + [f"| {r['what']} | {r['seconds_over_bare']:.3f} s | {r['memory_mb']:.0f} MB |" for r in rows]
     )
+
+
+# By the file in benchmarks/results: the heading, of letters and spaces alone, and the table.
+TABLES: dict[str, tuple[str, Callable[[list[dict]], str]]] = {
+    "pipeline": ("The results of a run", _pipeline),
+    "frontier": ("Light networks", _frontier),
+    "seeds": ("Three kinds of network", _seeds),
+    "engine": ("The integer engine", tables_shrink.engine),
+    "qat": ("Quantization in training", tables_shrink.qat),
+    "compress": ("Compressed files", tables_shrink.compress),
+    "distil": ("Distillation", tables_shrink.distil),
+    "latency": ("Latency of one digit", _latency),
+    "conv": ("Convolution in NumPy", _conv),
+    "feeding": ("Feeding a training step", _feeding),
+    "startup": ("Start of a process", _startup),
+}

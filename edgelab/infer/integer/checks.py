@@ -134,7 +134,7 @@ def _shapes(p: Place) -> str | None:
 
 
 def _scales(p: Place) -> str | None:
-    for tensor in (tensor for tensor in _numbers(p) if tensor.dtype == "int8"):
+    for tensor in (t for t in (p.inputs[0], *_numbers(p)) if t is not None and t.dtype == "int8"):
         if tensor.scale is None or len(tensor.scale) != 1:
             found = "no scale" if tensor.scale is None or not len(tensor.scale) else f"{len(tensor.scale)} scales"
             return f"has {found} for {tensor.name!r}; expected one. Convert the model again"
@@ -210,7 +210,7 @@ def _axes(p: Place) -> str | None:
             return f"is over the axes {sorted(axes)} of {shape}; expected rows and columns: 1 and 2"
     elif p.kind == "PAD" and p.inputs[1].data[0].any():
         return "pads the batch; expected margins around each image only"
-    elif p.kind == "TRANSPOSE" and p.inputs[1].data[0] != 0:
+    elif p.kind == "TRANSPOSE" and int(p.inputs[1].data[0]) != 0:
         return "moves the batch, axis 0; expected it to stay in front"
     elif p.kind == "CONCATENATION":
         axis = p.operator.options["axis"]

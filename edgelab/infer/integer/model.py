@@ -11,7 +11,8 @@ import numpy as np
 
 from edgelab.infer.integer.checks import check_graph, check_images
 from edgelab.infer.integer.operators import prepare
-from edgelab.infer.tflite import Graph, Operator, Tensor, read  # noqa: F401 (for the example)
+from edgelab.infer.smallest import relu_tflite  # noqa: F401 (for the example)
+from edgelab.infer.tflite import Graph, read
 
 # Images that go through the network together: enough for matrix products, few enough for the caches.
 CHUNK = 32
@@ -29,9 +30,7 @@ class IntegerModel:
     and an operator that isn't supported, named with its number in the graph and the tensor that it makes.
     Source: Jacob et al. 2018, section 2; where runtimes differ, see `edgelab.infer.integer`.
 
-    >>> x, y = (Tensor(name, (1, 3), "int8", np.float32([0.5]), np.array([0])) for name in "xy")
-    >>> graph = Graph((x, y), (Operator("RELU", (0,), (1,), {}),), (0,), (1,))
-    >>> IntegerModel(graph).run(np.array([[-5, 0, 5]], np.int8)).tolist()
+    >>> IntegerModel(relu_tflite()).run(np.array([[-5, 0, 5]], np.int8)).tolist()
     [[0, 0, 5]]
     """
 

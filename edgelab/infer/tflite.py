@@ -1,6 +1,7 @@
-"""Read a .tflite without running it, and count what it costs. Needs LiteRT's schema, never TensorFlow.
+"""Read a .tflite without running it. Needs LiteRT's schema, never TensorFlow.
 
 A .tflite is a FlatBuffer: tables of tensors and operators that point at each other by number, and buffers of constants.
+What it costs is counted in `edgelab.infer.tflite_cost`.
 """
 
 from __future__ import annotations
@@ -12,20 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgelab.maths.cost_table import Cost, Row, live_bytes
-
+# The operators with weights, in their second input.
 PRODUCTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
-# What these add or multiply may be weights: BatchNorm that could not be folded, for one.
-ARITHMETIC = {"ADD", "SUB", "MUL", "DIV", "PRELU"}
-# The runtime lets the output of these lie where their input is.
-VIEWS = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS"}
-WITHOUT_PRODUCTS = ARITHMETIC | VIEWS | {
-    "ABS", "ARG_MAX", "AVERAGE_POOL_2D", "CAST", "CONCATENATION", "DEQUANTIZE", "ELU", "EXP", "FILL", "GELU",
-    "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "LOG_SOFTMAX", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM",
-    "MIRROR_PAD", "NEG", "PACK", "PAD", "PADV2", "POW", "QUANTIZE", "REDUCE_MAX", "RELU", "RELU6",
-    "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "RSQRT", "SHAPE", "SLICE", "SOFTMAX", "SPLIT", "SPLIT_V",
-    "SQRT", "SQUARE", "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUM", "TANH", "TILE", "TRANSPOSE", "UNPACK",
-}  # fmt: skip
 
 
 class Tensor(NamedTuple):
@@ -172,84 +161,3 @@ def _tensor(found: Any, buffers: list[Any], dtypes: dict[int, str]) -> Tensor:
         else:
             data = np.frombuffer(raw.tobytes(), np.dtype(dtype).newbyteorder("<")).reshape(shape)
     return Tensor(name, tuple(shape), dtype, scale, zero_point, int(q.quantizedDimension) if q else 0, data)
-
-
-def count_tflite(tflite: bytes | str | Path | Graph) -> Cost:
-    """Count what a .tflite costs on one image, in the types that its own tensors have.
-
-    tflite: as in `read`, or what `read` returned. params are the values in the weights and biases that the file holds,
-    scales and zero points apart; the rest is counted as in `edgelab.train.costs`, one row an operator, and each
-    operator but a reshape writes a tensor of its own. `weight_bytes()` is what the file stores,
-    `weight_bytes("int4")` what these numbers would take as int4. LiteRT's arena takes more than `activation_bytes`: it
-    keeps the input to the end, begins each tensor at a multiple of 64 bytes, and has scratch memory. Raises ValueError
-    as `read` does, for a size left open, and for an operator that can't be counted.
-
-    >>> x, w, y = Tensor("x", (1, 4)), Tensor("w", (3, 4), data=np.ones((3, 4), np.float32)), Tensor("y", (1, 3))
-    >>> count_tflite(Graph((x, w, y), (Operator("FULLY_CONNECTED", (0, 1, -1), (2,), {}),), (0,), (2,))).macs
-    12
-    """
-    graph = tflite if isinstance(tflite, Graph) else read(tflite)
-    constants = {i: t for i, t in enumerate(graph.tensors) if t.data is not None}
-    held, seen, rows, steps = {i: i for i in range(len(graph.tensors))}, set(), [], []
-    for number, (kind, inputs, outputs, _) in enumerate(graph.operators):
-        where = f"{graph.name}: operator {number}, {kind},"
-        if not outputs or len(inputs) <= (kind in PRODUCTS):
-            raise ValueError(f"{where} has {len(inputs)} inputs and {len(outputs)} outputs; the file is damaged")
-        if kind == "DEQUANTIZE" and inputs[0] in constants:  # a weight kept in float16
-            constants[outputs[0]] = constants[inputs[0]]
-            continue
-        reads, y = [i for i in inputs if i != -1 and i not in constants], graph.tensors[outputs[0]]
-        macs, stored = _work(graph, kind, inputs, outputs, constants, where)
-        fresh = {i: t for i, t in stored.items() if id(constants[i]) not in seen}
-        seen |= {id(t) for t in fresh.values()}
-        if kind in VIEWS and reads:
-            held[outputs[0]] = held[reads[0]]
-        steps.append(([held[i] for i in reads], [held[i] for i in outputs]))
-        sizes = [math.prod(t.shape) for t in fresh.values()]
-        weights = sum(size for i, size in zip(fresh, sizes, strict=True) if i not in inputs[2:])
-        moved = 0 if kind in VIEWS else sum(graph.tensors[i].bytes for i in (*reads, *outputs))
-        stored_bytes = sum(t.bytes for t in fresh.values())
-        rows.append(
-            Row(
-                _short(y.name),
-                kind,
-                y.shape[1:],
-                sum(sizes),
-                macs,
-                weights,
-                sum(sizes) - weights,
-                stored_bytes,
-                0,
-                moved,
-            )
-        )
-    live = live_bytes(steps, dict(enumerate(t.bytes for t in graph.tensors)), [held[i] for i in graph.outputs])
-    return Cost(Path(graph.name).name, tuple(r._replace(live_bytes=n) for r, n in zip(rows, live, strict=True)))
-
-
-def _short(name: str) -> str:
-    """Return the layer's part of a tensor's name: the converter writes model_1/model_1/conv2d_1/Relu;model_1/…"""
-    first, *others = name.partition(";")[0].split("/")
-    return "/".join(part for part in others if part != first) or first
-
-
-def _work(
-    graph: Graph, kind: str, inputs: tuple[int, ...], outputs: tuple[int, ...], constants: dict[int, Tensor], where: str
-) -> tuple[int, dict[int, Tensor]]:
-    """Return an operator's MACs, and which of its inputs are weights or biases. where: begins a message."""
-    y = graph.tensors[outputs[0]].shape
-    if kind not in PRODUCTS | WITHOUT_PRODUCTS:
-        raise ValueError(
-            f"{where} can't be counted; those with products that can: {', '.join(sorted(PRODUCTS))}. A "
-            "recurrent layer becomes such operators when it is built with unroll=True"
-        )
-    if any(n < 0 for i in (*inputs, *outputs) if i != -1 for n in graph.tensors[i].shape):
-        raise ValueError(f"{where} has a size left open; give the Keras model's Input a size and convert it again")
-    weights = {i: constants[i] for i in inputs if i in constants}
-    if kind not in PRODUCTS:
-        return 0, {i: t for i, t in weights.items() if kind in ARITHMETIC and t.shape}
-    if inputs[1] not in weights or not weights[inputs[1]].shape:
-        raise ValueError(f"{where} has no constant weights, so its parameters can't be counted")
-    kernel = weights[inputs[1]].shape
-    # Depthwise kernels are (1, height, width, outputs), the others have their outputs first.
-    return math.prod(kernel) * math.prod(y) // kernel[-1 if kind == "DEPTHWISE_CONV_2D" else 0], weights

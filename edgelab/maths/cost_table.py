@@ -1,7 +1,7 @@
 """The ledger of a network's costs: one row a layer or operator, their sums, and the memory that is live at once.
 
 Numbers only: what they are counted from, a Keras model or a .tflite, is the business of `edgelab.train.costs` and
-`edgelab.infer.tflite`.
+`edgelab.infer.tflite_cost`.
 """
 
 from __future__ import annotations

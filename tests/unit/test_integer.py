@@ -13,7 +13,8 @@ from edgelab.data import load_mnist, to_input
 from edgelab.infer.integer.model import IntegerModel
 from edgelab.infer.integer.operators import OPERATORS, RULES, STEPS, find_place, prepare
 from edgelab.infer.integer.place import Entry, Place
-from edgelab.infer.parity import differences, expose, layer_differences, relu_tflite, runtime_outputs
+from edgelab.infer.parity import differences, expose, layer_differences, runtime_outputs
+from edgelab.infer.smallest import relu_tflite
 from edgelab.infer.tflite import Operator, Tensor, read
 from edgelab.shrink.quantize.affine import quantize
 

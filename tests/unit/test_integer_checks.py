@@ -8,7 +8,8 @@ from edgelab.artifacts import shipped
 from edgelab.infer.integer.checks import check_graph, check_images
 from edgelab.infer.integer.model import IntegerModel
 from edgelab.infer.integer.operators import RULES
-from edgelab.infer.parity import expose, relu_tflite, runtime_outputs
+from edgelab.infer.parity import expose, runtime_outputs
+from edgelab.infer.smallest import relu_tflite
 from edgelab.infer.tflite import Graph, read
 from edgelab.shrink.quantize.post_training import quantize_file
 

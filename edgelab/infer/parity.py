@@ -9,16 +9,12 @@ import numpy as np
 
 from edgelab.infer.integer.model import IntegerModel
 from edgelab.infer.integer.operators import RULES
+from edgelab.infer.runner import open_interpreter
 from edgelab.infer.smallest import relu_tflite  # noqa: F401 (for the examples)
 from edgelab.infer.tflite import read
-from edgelab.quiet import quiet
 
-# As LiteRT calls the sets of kernels that it can be told to use.
-RESOLVERS = {
-    "reference": "BUILTIN_REF",
-    "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
-    "xnnpack": "AUTO",
-}
+# The sets of kernels that LiteRT can be told to use, the plainest first.
+RESOLVERS = ("reference", "builtin", "xnnpack")
 
 
 def runtime_outputs(tflite: bytes | str | Path, x: np.ndarray, runtime: str = "reference") -> list[np.ndarray]:
@@ -34,20 +30,14 @@ def runtime_outputs(tflite: bytes | str | Path, x: np.ndarray, runtime: str = "r
     if runtime not in RULES:
         raise ValueError(f"unknown runtime {runtime!r}; the runtimes are: {', '.join(RULES)}")
     content = tflite if isinstance(tflite, bytes) else Path(tflite).read_bytes()
-    run = _micro(content) if runtime == "micro" else _litert(content, RESOLVERS[runtime])
+    run = _micro(content) if runtime == "micro" else _litert(content, runtime)
     answers = [run(x[i : i + 1]) for i in range(len(x))]
     return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 
 
-def _litert(content: bytes, resolver: str):
+def _litert(content: bytes, kernels: str):
     """Return the function from one image to the outputs of LiteRT's interpreter."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    with quiet():  # XNNPACK announces itself on stderr
-        interpreter = Interpreter(
-            model_content=content, num_threads=1, experimental_op_resolver_type=OpResolverType[resolver]
-        )
-        interpreter.allocate_tensors()
+    interpreter = open_interpreter(content, kernels)
     number, outputs = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()
 
     def run(image: np.ndarray) -> list[np.ndarray]:
@@ -75,7 +65,7 @@ def _micro(content: bytes):
 
 
 def differences(
-    tflite: bytes | str | Path, x: np.ndarray, runtimes: Iterable[str] = tuple(RESOLVERS)
+    tflite: bytes | str | Path, x: np.ndarray, runtimes: Iterable[str] = RESOLVERS
 ) -> dict[tuple[str, str], float]:
     """Return for each runtime and each rule the share of outputs in which the engine with that rule differs from it.
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,6 +56,29 @@ def probe(path: str | Path, timeout: float = 20.0) -> None:
         raise ValueError(f"{path}: not a model that LiteRT can run ({reason}). {advice}")
 
 
+def open_interpreter(content: bytes, kernels: str = "xnnpack", threads: int = 1, keep: bool = False) -> Any:
+    """Open a .tflite in LiteRT's interpreter, allocate its tensors and drop its INFO lines.
+
+    kernels: one of `KERNELS`. keep: the tensors between operators too, whose memory LiteRT uses again otherwise.
+    Raises ValueError or RuntimeError in LiteRT's words for what it can't open.
+
+    >>> open_interpreter(relu_tflite()).get_input_details()[0]["shape"].tolist()
+    [1, 3]
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    resolver = OpResolverType[KERNELS[kernels]]
+    with without_info():
+        interpreter = Interpreter(
+            model_content=content,
+            num_threads=threads,
+            experimental_op_resolver_type=resolver,
+            experimental_preserve_all_tensors=keep,
+        )
+        interpreter.allocate_tensors()
+    return interpreter
+
+
 class Runner:
     """A model ready to answer on this machine.
 
@@ -79,8 +102,6 @@ class Runner:
         threads: int = 1,
         input_range: tuple[float, float] = (0.0, 1.0),
     ) -> None:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
         if kernels not in KERNELS:
             raise ValueError(f"unknown kernels {kernels!r}; the runtime has: {', '.join(KERNELS)}")
         if not isinstance(threads, int) or threads < 1:
@@ -95,13 +116,7 @@ class Runner:
         if not isinstance(model, bytes) and recorded_sha256(model) is None:
             probe(model)
         try:
-            with without_info():
-                self._interpreter = Interpreter(
-                    model_content=content,
-                    num_threads=threads,
-                    experimental_op_resolver_type=OpResolverType[KERNELS[kernels]],
-                )
-                self._interpreter.allocate_tensors()
+            self._interpreter = open_interpreter(content, kernels, threads)
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"{self.name}: LiteRT cannot open it ({error}). Convert the model again.") from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelab.infer.runner import open_interpreter
 from edgelab.infer.tflite import PRODUCTS, Graph, Tensor, read
 from edgelab.quiet import quiet
 from edgelab.shrink.convert.converter import check_calibration
@@ -233,8 +234,6 @@ def tensor_values(tflite: bytes, x: np.ndarray) -> dict[int, np.ndarray]:
         ...
     ValueError: model in memory: not a .tflite (8 bytes, no TFL3 mark at byte 4). Convert a Keras model with ...
     """
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
     graph = read(tflite)
     image = graph.tensors[graph.inputs[0]]
     if x.dtype != np.float32 or x.ndim != len(image.shape) or x.shape[1:] != image.shape[1:] or len(x) == 0:
@@ -243,14 +242,7 @@ def tensor_values(tflite: bytes, x: np.ndarray) -> dict[int, np.ndarray]:
     if image.dtype != "float32":
         bits = 16 if image.dtype == "int16" else 8
         x = quantize(x, image.scale[0], image.zero_point[0], bits)
-    with quiet():
-        interpreter = Interpreter(
-            model_content=tflite,
-            num_threads=1,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=True,
-        )
-        interpreter.allocate_tensors()
+    interpreter = open_interpreter(tflite, "builtin", keep=True)
     numbers = list(graph.inputs)
     for operator in graph.operators:  # not weights, made of constants alone
         numbers += operator.outputs if set(operator.inputs) & set(numbers) else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,7 +69,8 @@ def open_interpreter(content: bytes, kernels: str = "xnnpack", threads: int = 1,
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     resolver = OpResolverType[KERNELS[kernels]]
-    with without_info():
+    with without_info(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*experimental_preserve_all_tensors")  # which warns of the memory it takes
         interpreter = Interpreter(
             model_content=content,
             num_threads=threads,

@@ -10,7 +10,8 @@ import pytest
 from edgelab.artifacts import shipped
 from edgelab.data import load_mnist, to_input
 from edgelab.infer import runner as device
-from edgelab.infer.runner import KERNELS, Latency, Runner, benchmark, probe
+from edgelab.infer.integer import IntegerModel
+from edgelab.infer.runner import KERNELS, Latency, Runner, benchmark, open_interpreter, probe
 from edgelab.quiet import without_info
 
 MODELS = ["small_cnn_float32", "small_cnn_int8", "small_cnn_int8_float_io"]
@@ -29,6 +30,20 @@ def test_every_kernel_recognises_digits(name, kernels, digits):
     assert logits.shape == (500, 10)
     assert logits.dtype == np.float32
     assert (logits.argmax(axis=1) == digits[1]).mean() > 0.97
+
+
+@pytest.mark.parametrize("kernels", ["builtin", "reference"])
+def test_an_interpreter_keeps_what_lies_between_operators_where_asked(kernels):
+    """Else LiteRT uses the memory again, and a tensor holds what a later operator wrote there."""
+    path, x = shipped("small_cnn_int8"), np.random.default_rng(0).integers(-128, 128, (1, 28, 28, 1)).astype(np.int8)
+    tensors, same = IntegerModel(path, kernels).tensors(x), {}
+    for keep in (True, False):
+        interpreter = open_interpreter(path.read_bytes(), kernels, keep=keep)
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
+        interpreter.invoke()
+        same[keep] = [np.array_equal(interpreter.get_tensor(number), value) for number, value in tensors.items()]
+    assert all(same[True])
+    assert not all(same[False])
 
 
 def test_int8_input_and_float_input_give_the_same_logits(digits):

@@ -1,10 +1,13 @@
 """The command `edgelab`: run, test, open and store the course, copy a helper out of it."""
 
 import argparse
+import contextlib
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 # Seconds: no cell of the course comes near it, and a cell that hangs does not hang the tests for long.
@@ -14,8 +17,9 @@ NOTEBOOK_MB = 1500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code: 0, 1 for an error in words, 2 for a wrong command, 130 for Ctrl-C.
+    """Run the command line; return the exit code: 0, 1 for an error in words, 2 for a wrong command.
 
+    130 after Ctrl-C and 143 after SIGTERM, which ends the work in the same orderly way.
     arguments: as typed after `edgelab`; None takes those of this process.
 
     >>> main(["bench", "no_such_script"])
@@ -30,9 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace", line_buffering=True)
     try:
-        return options.function(options, others)
+        with _at_sigterm(_press_ctrl_c) as told:
+            return options.function(options, others)
     except KeyboardInterrupt:
-        return 130
+        return 143 if told else 130
     except ModuleNotFoundError as error:
         print(f"edgelab: {error}. It comes with: pip install 'edgelab[course]'", file=sys.stderr)
     except (ValueError, OSError, RuntimeError) as error:
@@ -82,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--from", dest="start", metavar="NN", help="continue from this notebook, e.g. 07")
     store = command("store", _store, "execute notebooks and store them with their outputs, in place")
     store.add_argument("name", nargs="*", help="notebooks, e.g. 07; none: all")
-    command("lab", _lab, "open the notebooks in JupyterLab (other arguments go to JupyterLab)")
+    command("lab", _lab, "open copies of the notebooks, in work/, in JupyterLab (other arguments go to JupyterLab)")
     command("test", _test, "run the tests and compare the notebooks (other arguments go to pytest)")
     copy = command("copy", _copy, "print a helper with all it needs, to paste into a project of one's own")
     copied = copy.add_mutually_exclusive_group(required=True)
@@ -113,7 +118,14 @@ def _store(options: argparse.Namespace, _: list[str]) -> int:
 
 
 def _lab(_: argparse.Namespace, others: list[str]) -> int:
-    return _python("-m", "jupyterlab", *others, "notebooks")
+    from edgelab.course.notebooks.working_copies import refresh
+
+    clone = root()
+    print(refresh(clone / "notebooks", clone / "work"))
+    # The clone is what it shows: the notebooks' pictures and links lie beside their folder.
+    where = [f"--ServerApp.root_dir={clone}", "--LabApp.default_url=/lab/tree/work"]
+    # At Ctrl-C JupyterLab asks whether to stop.
+    return _python("-m", "jupyterlab", *where, *others, stop=signal.SIGTERM)
 
 
 def _test(_: argparse.Namespace, others: list[str]) -> int:
@@ -122,12 +134,24 @@ def _test(_: argparse.Namespace, others: list[str]) -> int:
     notebooks = ["--nbval", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}"]
     beside = [*two, "--no-loadscope-reorder"] if _memory_mb() > 2 * NOTEBOOK_MB else []
     calls = [[*two, "tests/unit", "tests/exercises"], [*notebooks, *beside, "notebooks"]]
-    if any((root() / other.partition("::")[0]).exists() for other in others if not other.startswith("-")):
+    paths = [root() / other.partition("::")[0] for other in others if not other.startswith("-")]
+    named = [path for path in paths if path.exists()]
+    if named:
         calls = [notebooks]  # the arguments name the tests
+    _refuse_broken(named or [root() / "notebooks"])
     codes = [_python("-m", "pytest", *call, *others, without=("EDGELAB_ARTIFACTS",)) for call in calls]
     # 5 is pytest's "no test was selected", which a -k may rightly do to one of the two.
     failed = [code for code in codes if code not in (0, 5)]
     return failed[0] if failed else min(codes)
+
+
+def _refuse_broken(places: list[Path]) -> None:
+    """Raise ValueError for a file in these places that is no notebook: pytest would show a traceback of its own."""
+    from edgelab.course.notebooks.execute import read
+
+    for place in places:
+        for path in [place] if place.suffix == ".ipynb" else sorted(place.glob("*.ipynb")):
+            read(path)
 
 
 def _memory_mb() -> float:
@@ -170,17 +194,51 @@ def _bench(options: argparse.Namespace, _: list[str]) -> int:
     return 0
 
 
-def _python(*arguments: str, without: tuple[str, ...] = ()) -> int:
-    """Run this Python in the clone, without those variables; return its exit code, whoever presses Ctrl-C."""
+def _python(*arguments: str, without: tuple[str, ...] = (), stop: signal.Signals = signal.SIGINT) -> int:
+    """Run this Python in the clone, without those variables; return its exit code, whoever presses Ctrl-C.
+
+    stop: the signal that ends it in an orderly way, sent where this process gets SIGTERM.
+    """
     # PYTHONDONTWRITEBYTECODE would make TensorFlow compile itself anew in each process, 9 s for 3.
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONDONTWRITEBYTECODE", *without)}
-    process = subprocess.Popen([sys.executable, *arguments], cwd=root(), env=environment)
-    while True:
-        try:
-            code = process.wait()
-            return 128 - code if code < 0 else code  # as a shell counts the signals
-        except KeyboardInterrupt:
-            continue  # it had the same Ctrl-C: JupyterLab asks whether to stop, pytest prints its summary
+    process, code, pressed = subprocess.Popen([sys.executable, *arguments], cwd=root(), env=environment), None, False
+    with _at_sigterm(lambda: process.send_signal(stop)) as told:
+        while code is None:
+            try:
+                code = process.wait()
+            except KeyboardInterrupt:
+                pressed = True  # it had the same Ctrl-C: JupyterLab asks whether to stop, pytest prints its summary
+    if told:
+        signal.raise_signal(signal.SIGTERM)
+    if pressed and code:
+        raise KeyboardInterrupt
+    return 128 - code if code < 0 else code  # as a shell counts the signals
+
+
+@contextlib.contextmanager
+def _at_sigterm(act: Callable[[], object]) -> Iterator[list[int]]:
+    """Call act where this process is told to end, instead of ending at once; the list then has an entry."""
+    told: list[int] = []
+
+    def handle(number: int, _: object) -> None:
+        told.append(number)
+        act()
+
+    if threading.current_thread() is not threading.main_thread():  # the others get no signals
+        yield told
+        return
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _press_ctrl_c() -> None:
+    """Do what Ctrl-C does, which all of the course's commands know how to end at."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a job that a script started in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.raise_signal(signal.SIGINT)
 
 
 if __name__ == "__main__":

@@ -159,6 +159,7 @@ def fine_tune(
             layer.trainable = batch_statistics  # to Keras, not trainable means: as in inference
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     model.compile(keras.optimizers.Adam(rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.optimizer.build(model.trainable_variables)  # in the first trace, they would make TensorFlow trace again
     batches = stream(x, y, min(32, len(x)), seed, augment).repeat()
     model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[guard()])
     return model

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 CHROMIUM = [
     "--no-sandbox",
@@ -32,15 +33,16 @@ STARTUP = 60  # seconds
 
 
 class Lab(NamedTuple):
-    """A running JupyterLab: its address, and the folder that it shows."""
+    """A running JupyterLab: its address, and a folder that it shows: an empty one for each test."""
 
     address: str
     root: Path
 
 
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    """Start JupyterLab in an empty folder with an empty HOME, and stop it with all its kernels."""
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Start JupyterLab in an empty folder with an empty HOME, once for all tests, and stop it at the end."""
+    tmp_path = tmp_path_factory.mktemp("lab")
     home, root = tmp_path / "home", tmp_path / "root"
     settings = home / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
@@ -52,7 +54,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         port = free.getsockname()[1]
     server = [f"--ServerApp.{option}" for option in ("ip=127.0.0.1", f"port={port}", "port_retries=0", "password=")]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *server]
-    command += ["--IdentityProvider.token=", f"--ServerApp.root_dir={root}"]
+    command += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={root}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "IPYTHON"))}
     environment |= {"HOME": str(home), "JUPYTERLAB_SETTINGS_DIR": str(home / "settings")}
     address, log = f"http://127.0.0.1:{port}", tmp_path / "lab.log"
@@ -70,6 +72,24 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+@pytest.fixture
+def lab(server: Lab, page: Page) -> Iterator[Lab]:
+    """The server with an empty folder for one test; no kernel of it is left to the next one."""
+    root = Path(tempfile.mkdtemp(dir=server.root))
+    lab = Lab(server.address, root)
+    yield lab
+    page.close()  # before its kernels go, for it would complain
+    for session in sessions(lab):
+        address = f"{lab.address}/api/sessions/{session['id']}"
+        urllib.request.urlopen(urllib.request.Request(address, method="DELETE"), timeout=30).close()
+
+
+def sessions(lab: Lab) -> list[dict]:
+    """Return the server's sessions: open notebooks with a kernel."""
+    with urllib.request.urlopen(f"{lab.address}/api/sessions", timeout=30) as answer:
+        return json.load(answer)
 
 
 def _answers(address: str) -> bool:
@@ -101,10 +121,17 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """Open a page; at the end, an error in it or a request to another machine fails the test."""
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One profile for all tests: JupyterLab's scripts are fetched once."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000}, has_touch=True)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """Open a page; at the end, an error in it or a request to another machine fails the test."""
     page = context.new_page()
     page.set_default_timeout(90_000)
     expect.set_options(timeout=60_000)
@@ -113,16 +140,18 @@ def page(browser: Browser) -> Iterator[Page]:
     page.on("request", lambda request: elsewhere.append(request.url))
     page.on("websocket", lambda socket: elsewhere.append(socket.url))
     yield page
-    context.close()
+    page.close()
     assert errors == []
     assert [url for url in elsewhere if not url.startswith(LOCAL)] == []
 
 
 def open_notebook(page: Page, lab: Lab, name: str) -> None:
     """Open a notebook of the lab's folder and wait for its kernel: to run a cell before asks for one in a dialog."""
-    page.goto(f"{lab.address}/lab/tree/{name}")
+    path = f"{lab.root.name}/{name}"
+    # In a workspace of the test's own: the layout of an earlier one would open its notebooks again.
+    page.goto(f"{lab.address}/lab/workspaces/{lab.root.name}/tree/{path}")
     deadline = time.monotonic() + STARTUP
-    while not any(s["path"] == name and s["kernel"]["execution_state"] == "idle" for s in sessions(page, lab)):
+    while ("idle", path) not in {(s["kernel"]["execution_state"], s["path"]) for s in sessions(lab)}:
         assert time.monotonic() < deadline, f"no kernel for {name} within {STARTUP} s"
         page.wait_for_timeout(200)
     page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
@@ -137,11 +166,6 @@ def idle(page: Page, seconds: float = 90) -> None:
         status.wait_for(timeout=max(1, 1000 * (end - time.monotonic())))
         page.wait_for_timeout(200)
         calm = calm + 1 if status.is_visible() else 0
-
-
-def sessions(page: Page, lab: Lab) -> list[dict]:
-    """Return the lab's sessions: open notebooks with a kernel."""
-    return page.request.get(f"{lab.address}/api/sessions").json()
 
 
 def run_all(page: Page) -> None:

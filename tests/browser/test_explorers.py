@@ -1,5 +1,6 @@
 """Figures with controls in JupyterLab, moved by keyboard; and as pictures, where no kernel runs."""
 
+import ast
 import re
 import shutil
 from pathlib import Path
@@ -8,6 +9,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Locator, Page, expect
+
+from edgelab.course.copy.parse import pieces
 
 from .conftest import Lab, idle, open_notebook, run_all, scroll_to
 
@@ -46,6 +49,12 @@ ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 pytestmark = pytest.mark.slow
+
+
+def path_of(number: str) -> Path:
+    """The notebook with this number."""
+    (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
+    return path
 
 
 def notebook_of(*codes: str) -> nbformat.NotebookNode:
@@ -232,15 +241,44 @@ IN_THE_COURSE = {
 }
 
 
-@pytest.mark.parametrize("number", IN_THE_COURSE)
-def test_the_widgets_of_a_notebook_move_by_keyboard(number: str, page: Page, lab: Lab):
-    """In the notebook as a reader has it, with its digit, after all its other cells."""
-    (path,) = NOTEBOOKS.glob(f"{number}_*.ipynb")
+def leading_to(path: Path, code: str) -> list[str]:
+    """What a notebook runs to reach the expression that begins with this code: the statements that it depends on."""
+    source = "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code")
+    parts = pieces(source)
+    (end,) = (i for i, part in enumerate(parts) if ast.unparse(part.node).startswith(code))
+    ahead, kept = [end], set()
+    while ahead:
+        at = ahead.pop()
+        kept.add(at)
+        made = [[i for i in range(at) if name in parts[i].binds] for name in parts[at].needs]
+        ahead += [found[-1] for found in made if found and found[-1] not in kept]
+    return [ast.unparse(parts[i].node) for i in sorted(kept)]
+
+
+def test_the_widgets_of_the_notebooks_move_by_keyboard(page: Page, lab: Lab):
+    """With what each notebook hands them: the figure is the one that was stored after all cells had run."""
+    reached = {code: leading_to(path_of(number), code) for number, codes in IN_THE_COURSE.items() for code in codes}
+    cells = ["\n".join(dict.fromkeys(statements)) for statements in reached.values()]
+    nbformat.write(notebook_of(*cells), lab.root / "widgets.ipynb")
+    open_notebook(page, lab, "widgets.ipynb")
+    run_all(page)
+    for number, codes in IN_THE_COURSE.items():
+        alts = stored(path_of(number))
+        for code, (control, *keys) in codes.items():
+            image = picture(cell_of(page, code))
+            image.wait_for()
+            assert image.get_attribute("alt") in alts, code
+            moves(image, cell_of(page, code).locator(control).first, *keys)
+
+
+def test_the_widgets_of_a_whole_notebook_move_by_keyboard(page: Page, lab: Lab):
+    """In the notebook as a reader has it, after all its other cells."""
+    path = path_of("03")
     shutil.copy(path, lab.root)
     open_notebook(page, lab, path.name)
     run_all(page)
-    for code, (control, *keys) in IN_THE_COURSE[number].items():
+    for code, (control, *keys) in IN_THE_COURSE["03"].items():
         cell = cell_of(page, code)
         expect(cell.locator(".jp-InputArea-prompt")).to_have_text(re.compile(r"\[\d+\]:"))  # [*]: while it waits
-        idle(page, 240)  # a widget answers when the cells after it, training among them, have run
+        idle(page, 240)  # a widget answers when the cells after it have run
         moves(picture(cell), cell.locator(control).first, *keys)

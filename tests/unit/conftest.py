@@ -7,7 +7,7 @@ from hypothesis import settings
 
 # Whatever else the profile says that holds already stays: whoever runs pytest may have loaded one.
 settings.register_profile("many", settings(), max_examples=100)
-settings.register_profile("few", settings(), max_examples=30)
+settings.register_profile("few", settings(), max_examples=50)
 settings.load_profile(os.environ.get("EDGELAB_EXAMPLES", "few"))
 
 

@@ -1,8 +1,10 @@
 """The command line: exit codes that scripts can trust, errors in words, and a start that costs nothing."""
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -172,6 +174,80 @@ def test_a_child_at_ctrl_c_is_waited_for(clone, monkeypatch):
     assert cli.main(["lab"]) == 130
 
 
+def test_ctrl_c_in_the_unit_tests_ends_the_notebooks_too(clone, monkeypatch):
+    """pytest answers Ctrl-C with 2, as it does a failure: the notebooks must not start then."""
+    started = []
+
+    class Child:
+        def __init__(self, command, **_):
+            started.append(command)
+            self.answers = iter([KeyboardInterrupt(), 2])
+
+        def wait(self):
+            answer = next(self.answers)
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+    monkeypatch.setattr(subprocess, "Popen", Child)
+    assert cli.main(["test"]) == 130
+    assert len(started) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
+def test_sigterm_reaches_the_child_and_leaves_nothing(clone):
+    """`kill` of the command alone: the benchmark under it must end too, and tidy up as at Ctrl-C."""
+    (clone / "benchmarks" / "slow.py").write_text(
+        "import pathlib, time\n"
+        "try:\n    pathlib.Path('here').touch()\n    time.sleep(600)\n"
+        "finally:\n    pathlib.Path('here').unlink()\n    print('tidied up')\n"
+    )
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from edgelab.cli import main; sys.exit(main(['bench', 'slow', 'slow']))"
+    process = subprocess.Popen([sys.executable, "-P", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not (clone / "here").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.terminate()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert out.decode().split("\n")[:3] == ["benchmarks/slow.py", "tidied up", ""], "and the second one never began"
+    assert not (clone / "here").exists()
+
+
+def test_lab_shows_the_clone_and_opens_the_copies(clone, monkeypatch, capsys):
+    """Of a server whose root is notebooks/, the badge's picture lies outside; own arguments go to JupyterLab."""
+    nbformat.write(new_notebook(), clone / "notebooks" / "01_first.ipynb")
+    calls = []
+    monkeypatch.setattr(cli, "_python", lambda *arguments, stop: calls.append(arguments) or 0)
+    assert cli.main(["lab", "--no-browser", "work/01_first.ipynb"]) == 0
+    assert (clone / "work" / "01_first.ipynb").is_file()
+    assert capsys.readouterr().out.startswith("Your copies of the notebooks")
+    (call,) = calls
+    assert call[:2] == ("-m", "jupyterlab")
+    assert {f"--ServerApp.root_dir={clone}", "--LabApp.default_url=/lab/tree/work"} <= set(call)
+    assert call[-2:] == ("--no-browser", "work/01_first.ipynb")
+
+
+@pytest.mark.parametrize("arguments", [[], ["notebooks"], ["notebooks/02_b.ipynb"]])
+def test_a_notebook_that_is_none_is_a_line_before_the_tests(clone, monkeypatch, capsys, arguments):
+    """A merge left its marks in it: nbval's collector would show a traceback, and the unit tests would run first."""
+    nbformat.write(new_notebook(), clone / "notebooks" / "01_a.ipynb")
+    (clone / "notebooks" / "02_b.ipynb").write_text('{"cells": [\n<<<<<<< HEAD\n')
+    monkeypatch.setattr(cli, "_python", lambda *arguments, without: pytest.fail("pytest was started"))
+    assert cli.main(["test", *arguments]) == 1
+    err = capsys.readouterr().err
+    assert "02_b.ipynb: not a Jupyter notebook" in err
+    assert "Restore it with: git checkout" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_what_has_no_notebook_is_tested_beside_a_broken_one(clone, monkeypatch):
+    (clone / "notebooks" / "02_b.ipynb").write_text("{")
+    monkeypatch.setattr(cli, "_python", lambda *arguments, without: 0)
+    assert cli.main(["test", "tests/unit"]) == 0
+
+
 def test_a_stored_output_changed_by_hand_makes_edgelab_test_fail(clone, monkeypatch):
     """With the clone's own plugins and the very words of `edgelab test`: in one of two notebooks 43 is not right."""
     plugins = [f"tests/nbval_{name}.py" for name in ("budget", "exercises")]
@@ -213,7 +289,7 @@ def test_make_names_the_package_that_is_missing(tmp_path, programs, words):
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
     (tmp_path / "binder").mkdir()
-    for name in ("pyproject.toml", "uv.lock", "binder/ipython_kernel_config.json"):
+    for name in ("pyproject.toml", "uv.lock", "hatch_build.py", "binder/ipython_kernel_config.json"):
         (tmp_path / name).touch()
     done = subprocess.run(
         [shutil.which("make"), "run"],

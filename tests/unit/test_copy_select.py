@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from _copies import read_once
 
 from edgelab.course.copy import names as naming
 from edgelab.course.copy import select as copying
@@ -433,8 +434,9 @@ def f():
 
 def test_every_copy_of_the_package_passes_the_linter_and_the_formatter(tmp_path):
     """Undefined names, unused imports, wrong order or spacing would be a chore for whoever pastes it."""
-    for name in naming.definitions():
-        (tmp_path / f"{name}.py").write_text(copying.copy_source(name), encoding="utf-8")
+    with read_once():
+        for name in naming.definitions():
+            (tmp_path / f"{name}.py").write_text(copying.copy_source(name), encoding="utf-8")
     options = ["--isolated", "--line-length", "120", "--target-version", "py311", "."]
     rules = ["--select", "F,E,W,I,RUF100", "--config", 'lint.isort.known-first-party=["edgelab"]']
     for command in (["check", *rules], ["format", "--diff"]):

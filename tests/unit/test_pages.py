@@ -81,7 +81,10 @@ def test_paths_named_in_code_exist(page):
     assert [w for w in named if not w.startswith(made) and not any((home / w).exists() for home in homes)] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+FINDINGS = [f"findings/{path.name}" for path in sorted((ROOT / "findings").glob("*.sh"))]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *FINDINGS])
 def test_modules_named_in_code_exist(page):
     """edgelab.room.name of a text must be something that one can import."""
     from importlib import import_module
@@ -92,6 +95,21 @@ def test_modules_named_in_code_exist(page):
         except ModuleNotFoundError:
             module, _, attribute = name.rpartition(".")
             assert hasattr(import_module(module), attribute), name
+
+
+def test_the_table_of_old_imports_leads_to_modules():
+    """Whoever meets a ModuleNotFoundError looks the old path up there."""
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^ *\| (`edgelab\.[^|]+) \| `(edgelab\.[\w.]+)` \|$", text, re.MULTILINE)
+    assert len(rows) > 20
+    for olds, new in rows:
+        import_module(new)
+        for old in re.findall(r"`([\w.]+)`", olds):
+            parent = old.rpartition(".")[0]
+            assert find_spec(parent) is None or find_spec(old) is None, f"{old} is still there"
 
 
 def test_the_front_page_is_short():
@@ -118,3 +136,26 @@ def test_the_example_of_the_front_page_runs(tmp_path):
         [sys.executable, "-c", code[0]], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert run.stdout.strip() == str(images.y_test[0]), run.stderr
+
+
+def test_findings_have_their_form():
+    """CI does not run them, so this is all that holds them to what findings/README.md promises."""
+    scripts = sorted((ROOT / "findings").glob("*.sh"))
+    listed = [link for link in links(texts(ROOT / "findings" / "README.md")) if link.endswith(".sh")]
+    assert sorted(listed) == [path.name for path in scripts]
+    for path in scripts:
+        text = path.read_text(encoding="utf-8")
+        head, _, body = text.partition("\nset -euo pipefail\n")
+        assert head.startswith("#!/usr/bin/env bash\n# "), path.name
+        assert all(line.startswith("#") for line in head.splitlines()), path.name
+        assert re.findall(r"^# (\w+): ", head, re.MULTILINE) == ["Guess", "Seen", "With", "Course"], path.name
+        for needed in (
+            "folder=$(mktemp -d)",
+            "trap 'rm -rf \"$folder\"' EXIT",
+            f"no longer what {path.name} describes",
+        ):
+            assert needed in body, f"{path.name}: {needed}"
+        assert not re.search(r"(import|from) edgelab", body), path.name
+        packages = re.search(r"/pip\" install (.+?)\n\n", body, re.DOTALL)[1].replace("\\\n", " ").split()
+        assert all("==" in each for each in packages if not each.startswith("--")), path.name
+        assert os.name == "nt" or os.access(path, os.X_OK), f"{path.name}: chmod +x"

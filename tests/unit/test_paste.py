@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from _copies import read_once
 
 from edgelab.course.copy import INSTALLED, PASTING, copy_source, definitions, public_names
 
@@ -97,7 +98,8 @@ class Pasted(NamedTuple):
 def pasted(tmp_path_factory, environment) -> Pasted:
     """Paste everything, lint it and run it, once."""
     folder = tmp_path_factory.mktemp("pasted")
-    files = {name: paste(folder, name, copy_source(name)) for name in NAMES}
+    with read_once():
+        files = {name: paste(folder, name, copy_source(name)) for name in NAMES}
     return Pasted(files, lint(folder), examples(folder, environment))
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -126,22 +127,27 @@ def test_a_kernel_that_does_not_start_says_why(tmp_path):
         execute(new_notebook(), tmp_path, kernel_environment(None) | {"PYTHONPATH": str(tmp_path)})
 
 
-def interruptible(folder: Path, *arguments: str) -> subprocess.Popen:
+def interruptible(folder: Path, *arguments: str, handler: str = "default_int_handler") -> subprocess.Popen:
     """Start the command line in a folder, with the Ctrl-C of a terminal even where pytest's own parent ignores it."""
-    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code = f"import signal, sys; signal.signal(signal.SIGINT, signal.{handler})\n"
     code += "from edgelab.cli import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-P", "-c", code, *arguments]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_ctrl_c_keeps_what_is_finished_and_leaves_no_kernel(tmp_path):
+def started(folder: Path, process: subprocess.Popen) -> int:
+    """Wait until a run has come to the cell SLEEP; return the kernel's number."""
+    pid, deadline = folder / "build" / "artifacts.pid", time.monotonic() + 120
+    while not (pid.is_file() and pid.read_text()) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return int(pid.read_text())
+
+
+def test_ctrl_c_keeps_what_is_finished_and_leaves_no_kernel(tmp_path, no_kernels, capsys):
     """The kernel is told, not orphaned; the finished notebook counts when the run is continued."""
     clone(tmp_path, n01_a=[RECORD.format("first")], n02_b=["x = 1", SLEEP])
     process = interruptible(tmp_path, "run")
-    pid, deadline = tmp_path / "build" / "artifacts.pid", time.monotonic() + 120
-    while not (pid.is_file() and pid.read_text()) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    kernel = int(pid.read_text())
+    kernel = started(tmp_path, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
 
@@ -151,15 +157,13 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_no_kernel(tmp_path):
     assert "never retrieved" not in err
     assert "Stopped in 02_b.ipynb. The finished notebooks are kept in build." in out
     assert "edgelab run --from 02_b   (or: make run FROM=02)" in out
-    pid.unlink()
+    (tmp_path / "build" / "artifacts.pid").unlink()
     assert entries(tmp_path / "build") == ["01_a.ipynb"]
 
-    nbformat.write(new_notebook(cells=[new_code_cell("pass")]), tmp_path / "notebooks" / "02_b.ipynb")
-    process = interruptible(tmp_path, "run", "--from", "02_b")
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert "| first " in out
-    assert "01_a  " not in out  # it did not run again
+    rows = run(notebooks_in(tmp_path / "notebooks"), tmp_path / "build", start="02_b")
+    assert [row["model"] for row in rows] == ["first"]
+    assert len(no_kernels) == 1  # 01_a did not run again
+    assert "| first " in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -203,6 +207,7 @@ def test_a_full_disk_is_found_before_the_work(tmp_path):
 
 
 def test_a_disk_that_fills_up_during_the_run_costs_no_earlier_result(tmp_path, no_kernels, monkeypatch):
+    """And the message says how to go on: an hour's work is behind it."""
     clone(tmp_path, n01_a=["pass"], n02_b=["pass"])
     paths, build = notebooks_in(tmp_path / "notebooks"), tmp_path / "build"
     run(paths, build)
@@ -214,11 +219,49 @@ def test_a_disk_that_fills_up_during_the_run_costs_no_earlier_result(tmp_path, n
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match=r"02_b\.ipynb: cannot be written \(No space left on device\)"):
+    with pytest.raises(OSError, match=r"02_b\.ipynb: cannot be written \(No space left on device\)") as failure:
         run(paths, build)
+    assert "To continue: edgelab run --from 02_b   (or: make run FROM=02)" in str(failure.value)
     assert entries(build) == sorted(before)
     assert (build / "02_b.ipynb").read_bytes() == before["02_b.ipynb"]
     assert (build / "results.json").read_bytes() == before["results.json"]
+
+
+@pytest.mark.parametrize("what", ["folder", "results.json"])
+def test_a_full_disk_says_how_to_continue_wherever_it_strikes(tmp_path, no_kernels, monkeypatch, capsys, what):
+    """The notebook's own folder, made before it runs, and the last file of all, after the table was shown."""
+    clone(tmp_path, n01_a=["pass"])
+
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def write(path, data, write_atomic=course.write_atomic):
+        return full() if Path(path).name == what else write_atomic(path, data)
+
+    monkeypatch.setattr(course, "write_atomic", write)
+    if what == "folder":
+        monkeypatch.setattr(tempfile, "mkdtemp", full)
+    with pytest.raises(
+        OSError, match=r"Stopped in 01_a\.ipynb.*No space left[\s\S]*To continue: edgelab run --from 01_a"
+    ):
+        run(notebooks_in(tmp_path / "notebooks"), tmp_path / "build")
+    assert ("No notebook recorded a result" in capsys.readouterr().out) == (what == "results.json")
+
+
+def test_a_failure_is_told_where_the_notebook_cannot_be_kept(tmp_path, monkeypatch):
+    """A cell that fails for want of space: its own words must not be lost to the second failure."""
+    clone(tmp_path, n01_a=["raise OSError(28, 'No space left on device')"])
+
+    def write(path, data, write_atomic=course.write_atomic):
+        if Path(path).name == "01_a.failed.ipynb":
+            raise OSError(errno.ENOSPC, "no space for it")
+        return write_atomic(path, data)
+
+    monkeypatch.setattr(course, "write_atomic", write)
+    with pytest.raises(NotebookError) as failure:
+        run(notebooks_in(tmp_path / "notebooks"), tmp_path / "build")
+    for words in ("cell 1 of 1", "No space left on device", "it is not kept", "no space for it", "To continue from it"):
+        assert words in str(failure.value)
 
 
 def test_the_users_own_artifacts_folder_is_used(tmp_path, no_kernels, monkeypatch):

@@ -1,6 +1,7 @@
 """Figures with controls: each control moves the picture and its alt text, and the text says what is true."""
 
 import base64
+import functools
 import io
 import json
 import re
@@ -49,6 +50,18 @@ MAKERS = {
     "temperature_in_distillation": lambda: widgets.temperature_in_distillation(np.stack([DIGIT, DIGIT.T]), LOGITS),
 }
 every_widget = pytest.mark.parametrize("name", MAKERS)
+
+
+@functools.cache
+def untouched(name: str) -> Explorer:
+    """A widget as it is made, for tests that only look at it: drawing one takes time."""
+    return MAKERS[name]()
+
+
+@pytest.fixture
+def words_alone(monkeypatch) -> None:
+    """Draw no pixels for a test that looks at the alt text alone: they take most of its time."""
+    monkeypatch.setattr("edgelab.course.figures.plots.png", lambda figure: bytes(24))
 
 
 def numbers(text: str) -> list[float]:
@@ -130,6 +143,7 @@ def test_controls_that_need_the_arrow_keys_are_refused(kind):
         Explorer(lambda n: (new_figure()[0], n), {"n": control})
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_setting_several_controls_draws_once():
     """Nine fields of a kernel would be nine pictures, a second of waiting."""
     calls = []
@@ -146,7 +160,7 @@ def test_setting_several_controls_draws_once():
 @every_widget
 def test_the_bundle_has_widget_picture_and_alt_text(name):
     """Where no kernel runs the picture is all there is, and the alt text all that some readers get."""
-    view = MAKERS[name]()
+    view = untouched(name)
     data, metadata = view._repr_mimebundle_()
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == view.box.model_id
     assert data["text/plain"] == view.alt
@@ -159,7 +173,7 @@ def test_the_bundle_has_widget_picture_and_alt_text(name):
 @every_widget
 def test_the_same_again_is_the_same(name):
     """Stored outputs are compared with those of the next run."""
-    one, other = MAKERS[name](), MAKERS[name]()
+    one, other = untouched(name), MAKERS[name]()
     assert one.alt == other.alt
     assert one.png == other.png
 
@@ -177,8 +191,8 @@ def another(control: ipywidgets.Widget) -> object:
 def test_each_control_moves_picture_and_alt_text(name):
     """A slider that changes nothing, or a text that stays behind the figure."""
     needs = {"bias": {"cell": "LSTM"}, "every": {"stride": 2}}  # no gate, no stride: nothing to see
-    for control in MAKERS[name]().controls:
-        view = MAKERS[name]()
+    view = MAKERS[name]()
+    for control in view.controls:
         view.set(**needs.get(control, {}))
         alt, image = view.alt, view.png
         view.controls[control].value = another(view.controls[control])
@@ -189,7 +203,7 @@ def test_each_control_moves_picture_and_alt_text(name):
 @every_widget
 def test_controls_say_what_they_set(name):
     """A slider without name or unit is a riddle, and for a screen reader not even that."""
-    for control in MAKERS[name]().controls.values():
+    for control in untouched(name).controls.values():
         assert control.description or control.tooltip
 
 
@@ -198,7 +212,7 @@ def test_a_figure_of_a_widget_reads_at_half_width(name):
     """As the other figures: 9 pixels where 800 become 400."""
     from matplotlib.text import Text
 
-    view = MAKERS[name]()
+    view = untouched(name)
     figure, _ = view._draw(**{n: control.value for n, control in view.controls.items()})
     figure.draw_without_rendering()
     shrink = min(1, 400 / (figure.get_figwidth() * figure.dpi))
@@ -208,6 +222,7 @@ def test_a_figure_of_a_widget_reads_at_half_width(name):
     assert small == set()
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_a_kernel_makes_the_map_that_sums_of_shifted_copies_make():
     """The alt text tells the map's range: recomputed, with a kernel typed by hand."""
     view = widgets.kernel_over_digit(DIGIT)
@@ -221,6 +236,7 @@ def test_a_kernel_makes_the_map_that_sums_of_shifted_copies_make():
     assert "26 by 26 map" in view.alt
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_choosing_a_kernel_fills_the_fields_and_a_field_unnames_it():
     view = widgets.kernel_over_digit(DIGIT)
     preset = next(child for child in view.box.children[0].children if isinstance(child, ipywidgets.ToggleButtons))
@@ -235,6 +251,7 @@ def test_choosing_a_kernel_fills_the_fields_and_a_field_unnames_it():
     assert view.alt.endswith("values from 0 to 1.")
 
 
+@pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize("maker", [widgets.kernel_over_digit, widgets.receptive_field_by_layers])
 def test_several_images_are_refused(maker):
     """The whole of x_test is what is passed by mistake."""
@@ -243,6 +260,7 @@ def test_several_images_are_refused(maker):
     assert maker(np.zeros((28, 28, 1), np.float32)).alt
 
 
+@pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize(
     ("layers", "kernel", "stride", "every"), [(1, 3, 1, 1), (4, 5, 2, 1), (6, 3, 2, 3), (10, 7, 3, 2)]
 )
@@ -260,6 +278,7 @@ def test_the_field_is_what_a_stack_of_ones_sees(layers, kernel, stride, every):
     assert ("the whole image and more" in view.alt) == (field > 28)
 
 
+@pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize("x", [-1.5, 0.5, 3.0])
 @pytest.mark.parametrize(
     ("function", "formula"),
@@ -279,6 +298,7 @@ def test_value_and_slope_are_those_of_the_formula(function, formula, x):
     assert slope == pytest.approx((formula(x + 1e-5) - formula(x - 1e-5)) / 2e-5, rel=5e-3, abs=1e-9)
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_a_simple_rnn_loses_the_gradient_and_open_gates_keep_it():
     """What the widget is there to show, in the numbers of its alt text."""
     view = widgets.vanishing_gradient()
@@ -292,6 +312,7 @@ def test_a_simple_rnn_loses_the_gradient_and_open_gates_keep_it():
     assert arrives["GRU", 6] > 0.5
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_the_gradient_of_an_rnn_is_that_of_finite_differences():
     """Nudge the first state in every direction and look at the last: the transposed Jacobian times the upstream."""
     from edgelab.course.widgets.layers import _recurrent
@@ -312,6 +333,7 @@ def test_the_gradient_of_an_rnn_is_that_of_finite_differences():
     assert np.abs(np.linalg.eigvals(u)).max() == pytest.approx(0.7)
 
 
+@pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize(("rate", "momentum"), [(0.05, 0.0), (0.19, 0.0), (0.21, 0.0), (0.1, 0.9)])
 def test_the_walk_ends_where_the_recurrence_says(rate, momentum):
     """One coordinate at a time, a linear recurrence: its matrix to the 40th power instead of 40 steps."""
@@ -335,6 +357,7 @@ def test_adam_walks_alike_in_both_directions():
     np.testing.assert_allclose(np.abs(path[5] - path[0]), 0.05, rtol=0.05)
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_cloud_and_edge_cost_what_the_arithmetic_says():
     """1 MB over 8 Mbit/s takes a second."""
     view = widgets.cloud_or_edge()
@@ -349,6 +372,7 @@ def test_cloud_and_edge_cost_what_the_arithmetic_says():
     assert "edge: answers later and later" in view.alt
 
 
+@pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize(("kernel", "inputs", "outputs"), [(3, 16, 32), (5, 3, 4), (1, 8, 8), (9, 64, 1)])
 def test_the_share_of_a_split_convolution_is_that_of_its_loops(kernel, inputs, outputs):
     """Products counted one by one at each of 14 × 14 places, instead of by the formula 1/N + 1/D²."""
@@ -392,10 +416,12 @@ def test_stored_widgets_differ_in_nothing_but_their_ids():
 
 
 def test_the_module_names_what_notebooks_import():
-    assert {name for name in dir(widgets) if not name.startswith("_")} == {*MAKERS, "Explorer"}
+    parts = {"DrawingPad", "Explorer", "choice", "drawing", "log_slider", "pen", "slider"}
+    assert set(widgets.__all__) == {*MAKERS, *parts}
     assert widgets.Explorer is explorer.Explorer
 
 
+@pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize("kind", ["symmetric", "asymmetric"])
 @pytest.mark.parametrize(("bits", "kept"), [(2, 100), (4, 60), (8, 100), (5, 140)])
 def test_scale_and_zero_point_are_those_of_the_nearest_numbers(kind, bits, kept):
@@ -416,6 +442,7 @@ def test_scale_and_zero_point_are_those_of_the_nearest_numbers(kind, bits, kept)
     assert clipped == pytest.approx(100 * np.mean(distance > step / 2 * 1.01), abs=0.3)  # one weight is 0.35 %
 
 
+@pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize("w", [np.zeros(0), np.ones(5), np.array([1.0, np.nan])])
 def test_weights_without_a_range_are_refused(w):
     """Of no weights, or of NaN, there is no histogram."""
@@ -423,6 +450,7 @@ def test_weights_without_a_range_are_refused(w):
         widgets.scale_and_zero_point_on_weights(w)
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_accuracy_and_bytes_are_those_of_the_rows():
     view = widgets.bits_against_accuracy(ROWS)
     view.set(weights=3, activations="4")
@@ -431,6 +459,7 @@ def test_accuracy_and_bytes_are_those_of_the_rows():
     assert (channel, tensor) == (pytest.approx(1 + 6.25, abs=0.01), pytest.approx(1 + 12.5, abs=0.01))
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_rows_that_lack_a_combination_are_refused():
     """A line with a gap would be drawn across it."""
     with pytest.raises(ValueError, match=r"none for \(weights, activations, scales\) in \[\(2, 8, 'channel'\)\]"):
@@ -441,6 +470,7 @@ def test_rows_that_lack_a_combination_are_refused():
         widgets.bits_against_accuracy([])
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_sparsity_tells_accuracy_and_bytes_of_its_row():
     view = widgets.sparsity_against_accuracy(HALVED)
     view.set(halvings=2, way="gradually")
@@ -451,6 +481,7 @@ def test_sparsity_tells_accuracy_and_bytes_of_its_row():
     assert numbers(view.alt)[:2] == [25, pytest.approx(100 * (0.98 - 4 * 0.03))]
 
 
+@pytest.mark.usefixtures("words_alone")
 def test_sparsities_with_a_gap_are_refused():
     """A line would be drawn across it."""
     with pytest.raises(ValueError, match=r"11 rows, none for \(halvings, way\) in \[\(0, 'at once'\)\]"):
@@ -461,6 +492,7 @@ def test_sparsities_with_a_gap_are_refused():
         widgets.sparsity_against_accuracy([])
 
 
+@pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize("temperature", [0.1, 1.0, 3.1622776601683795, 100.0])
 @pytest.mark.parametrize("image", [1, 2])
 def test_soft_targets_and_their_entropy_are_those_of_the_formula(temperature, image):
@@ -479,6 +511,7 @@ def test_soft_targets_and_their_entropy_are_those_of_the_formula(temperature, im
     assert (told[4], told[6], told[7]) == pytest.approx((*target[order[:2]], target[order[2:]].sum()), abs=1e-3)
 
 
+@pytest.mark.usefixtures("words_alone")
 @pytest.mark.parametrize("logits", [LOGITS[:1], LOGITS[0], np.zeros((0, 10)), np.full((2, 10), np.nan)])
 def test_logits_that_do_not_fit_the_images_are_refused(logits):
     with pytest.raises(ValueError, match=r"images have shape \(2, 28, 28\), logits .*; expected \(n, 28, 28\) and"):

@@ -64,8 +64,8 @@ def run(notebooks: Sequence[str | Path], build: str | Path = "build", start: str
     finished; NN_name.failed.ipynb where one stopped), for results.json and for artifacts/, what the notebooks
     keep for each other (unless EDGELAB_ARTIFACTS names another folder). start: name of the notebook to continue
     from; the results of those before it are read back from build. Returns the rows of the table.
-    Raises ValueError for an unknown start, OSError when build cannot be written (before anything runs),
-    NotebookError at the first failure, KeyboardInterrupt at Ctrl-C after saying how to continue.
+    Raises ValueError for an unknown start, OSError when build cannot be written (before anything runs, or saying how to
+    continue), NotebookError at the first failure, KeyboardInterrupt at Ctrl-C after saying how to continue.
 
     >>> import nbformat
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -90,9 +90,10 @@ def run(notebooks: Sequence[str | Path], build: str | Path = "build", start: str
                 cost = _run_one(path, notebook, build, environment, progress)
                 progress.finish(cost)
     rows, done = _read_back(paths, build)
-    report = {"date": _now(), "machine": machine(), "notebooks": done, "results": rows}
-    write_atomic(build / "results.json", json.dumps(report, indent=2) + "\n")
     print(f"\n{table(rows)}\n" if rows else "\nNo notebook recorded a result.\n")
+    report = {"date": _now(), "machine": machine(), "notebooks": done, "results": rows}
+    with _say_how_to_continue(paths[-1], build, progress):
+        write_atomic(build / "results.json", json.dumps(report, indent=2) + "\n")
     print(f"Executed notebooks and results.json: {_near(build)}")
     return rows
 
@@ -108,8 +109,12 @@ def _run_one(path: Path, notebook: "NotebookNode", build: Path, environment: dic
             cost = execute(notebook, folder, environment, progress.update)
         collect(notebook)
     except (NotebookError, ValueError) as error:
-        write_atomic(failed, nbformat.writes(notebook) + "\n")
-        raise NotebookError(f"{path.name}: {error}\nAs far as it came: {_near(failed)}") from error
+        try:
+            write_atomic(failed, nbformat.writes(notebook) + "\n")
+            kept = f"As far as it came: {_near(failed)}"
+        except OSError as full:  # what the cell said may be of the same full disk, and must not be lost
+            kept = f"As far as it came it is not kept: {full}"
+        raise NotebookError(f"{path.name}: {error}\n{kept}") from error
     about = {"date": _now(), "seconds": round(cost.seconds, 1), "peak_mb": round(cost.peak_mb)}
     notebook.metadata.setdefault("edgelab", {})["executed"] = about
     write_atomic(build / path.name, nbformat.writes(notebook) + "\n")
@@ -119,12 +124,15 @@ def _run_one(path: Path, notebook: "NotebookNode", build: Path, environment: dic
 
 @contextlib.contextmanager
 def _say_how_to_continue(path: Path, build: Path, progress: "_Progress") -> Iterator[None]:
-    """Add to a failure or a Ctrl-C in this notebook how to go on from it."""
+    """Add to a failure, a full disk or a Ctrl-C in this notebook how to go on from it."""
     how = f"edgelab run --from {path.stem}   (or: make run FROM={path.stem.partition('_')[0]})"
     try:
         yield
     except NotebookError as error:
         raise NotebookError(f"{error}\nTo continue from it: {how}") from error
+    except OSError as error:
+        kept = f"The finished notebooks are kept in {_near(build)}."
+        raise OSError(f"Stopped in {path.name}. {error}\n{kept} To continue: {how}") from error
     except KeyboardInterrupt:
         progress.bar.close()
         print(f"\nStopped in {path.name}. The finished notebooks are kept in {_near(build)}.\nTo continue: {how}")

@@ -120,10 +120,13 @@ def fit(
         warmup_steps=warmup,
     )
     model.compile(
-        optimizer=keras.optimizers.AdamW(schedule, weight_decay=weight_decay),
+        # A decay of 0 changes no weight, and AdamW would work out the schedule anew for each variable.
+        keras.optimizers.AdamW(schedule, weight_decay=weight_decay) if weight_decay else keras.optimizers.Adam(schedule),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
     )
+    # TensorFlow traces a step twice if the first trace creates variables, such as Adam's moments.
+    model.optimizer.build(model.trainable_variables)
     watch = guard()
     bar = [progress_bar(epochs, steps)] if progress else []
     if augment is not None:

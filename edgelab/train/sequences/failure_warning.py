@@ -123,6 +123,7 @@ def fit_sequences(
     batches = epochs * -(-len(training[0]) // batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, batches)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=1.0), loss, jit_compile=False)
+    model.optimizer.build(model.trainable_variables)  # in the first trace, they would make TensorFlow trace again
     x, y, *weights = training
     best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
     history = model.fit(

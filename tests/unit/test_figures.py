@@ -99,8 +99,7 @@ def test_lines_differ_without_colour_too():
 BINS = Reliability(np.array([0, 1, 100]), np.array([np.nan, 0.5, 0.9]), np.array([np.nan, 1.0, 0.8]))
 
 
-def figures():
-    """One of each kind of figure, by name, in its usual size."""
+def by_hand():
     figure, axes = new_figure(columns=2)
     for ax in axes.flat:
         ax.plot([0, 1], label="a line")
@@ -108,23 +107,27 @@ def figures():
         ax.text(0, 0, "words")
         ax.annotate("more", (0.5, 0.5))
         ax.legend(title="lines")
-    history = {"loss": [2, 1], "val_loss": [3, 2], "accuracy": [0.1, 0.2], "val_accuracy": [0.3, 0.4]}
-    return {
-        "by hand": figure,
-        "digits": digits(np.zeros((10, 28, 28)), ["4→9"] * 10),
-        "curves": curves(history),
-        "confusion": confusion(np.arange(100).reshape(10, 10)),
-        "reliability": reliability_diagram(dict.fromkeys(("as trained", "cooled"), BINS)),
-        "bars": bars({name: {"int8": 1.0, "float32": 2.0} for name in "abc"}, dict.fromkeys("abc", "kB")),
-    }
+    return figure
 
 
-@pytest.mark.parametrize("name", figures())
+HISTORY = {"loss": [2, 1], "val_loss": [3, 2], "accuracy": [0.1, 0.2], "val_accuracy": [0.3, 0.4]}
+# One of each kind of figure, in its usual size.
+FIGURES = {
+    "by hand": by_hand,
+    "digits": lambda: digits(np.zeros((10, 28, 28)), ["4→9"] * 10),
+    "curves": lambda: curves(HISTORY),
+    "confusion": lambda: confusion(np.arange(100).reshape(10, 10)),
+    "reliability": lambda: reliability_diagram(dict.fromkeys(("as trained", "cooled"), BINS)),
+    "bars": lambda: bars({name: {"int8": 1.0, "float32": 2.0} for name in "abc"}, dict.fromkeys("abc", "kB")),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_reads_at_half_width(name):
     """On a phone, or in two columns, 800 pixels become 400. 9 pixels are the size of small print on a screen."""
     from matplotlib.text import Text
 
-    figure = figures()[name]
+    figure = FIGURES[name]()
     figure.draw_without_rendering()
     shrink = min(1, 400 / (figure.get_figwidth() * figure.dpi))
     words = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
@@ -175,8 +178,7 @@ def test_digits_refuse_another_number_of_titles():
 
 
 def test_curves_draw_training_beside_validation():
-    history = {"loss": [2, 1], "val_loss": [3, 2], "accuracy": [0.1, 0.2], "val_accuracy": [0.3, 0.4]}
-    lines = [line.get_ydata().tolist() for ax in curves(history).axes for line in ax.lines]
+    lines = [line.get_ydata().tolist() for ax in curves(HISTORY).axes for line in ax.lines]
     assert lines == [[2, 1], [3, 2], [0.1, 0.2], [0.3, 0.4]]
 
 

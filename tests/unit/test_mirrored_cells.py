@@ -199,7 +199,15 @@ def test_what_is_no_notebook_is_named(text):
 
 def test_the_formatter_leaves_mirrored_cells_alone(tmp_path):
     """Else pre-commit would rewrite the cell, `make sync` would write it back, and a commit would never pass."""
-    tags = [f"source:edgelab.course.{name}" for name in ("mirror.mirrored", "mirror.TAG", "pieces.Piece", "plots.show")]
+    tags = [
+        f"source:edgelab.course.{name}"
+        for name in (
+            "derive.mirrored_cells.mirrored",
+            "derive.mirrored_cells.TAG",
+            "copy.parse.Piece",
+            "figures.plots.show",
+        )
+    ]
     cells = [new_code_cell(metadata={"tags": [tag]}) for tag in tags]
     text = mirrored(nbformat.writes(new_notebook(cells=cells)), NAME)
     (tmp_path / "a.ipynb").write_text(text, encoding="utf-8")

@@ -243,8 +243,8 @@ def test_a_layer_that_does_not_fit_is_named():
 
 def test_the_decoder_needs_numpy_alone(tmp_path):
     """Copied into a folder of its own, it reads and runs the file in a Python that has no edgelab."""
-    (tmp_path / "decoder.py").write_text(copy_source("packed.unpack"))
-    (tmp_path / "runner.py").write_text(copy_source("packed.run"))
+    (tmp_path / "decoder.py").write_text(copy_source("compress.unpack"))
+    (tmp_path / "runner.py").write_text(copy_source("compress.run"))
     write_atomic(tmp_path / "a.elpk", FILE)
     x = np.random.default_rng(1).random((2, 12, 12, 1)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)

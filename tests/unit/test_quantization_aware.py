@@ -309,10 +309,16 @@ def test_int4_answers_as_the_same_weights_in_a_byte_each(converted, digits):
     assert sizes[1] == pytest.approx(sizes[0] / 2, abs=len(read(four).operators))
 
 
+@pytest.fixture(scope="module")
+def folded():
+    """A network that is only looked at."""
+    return light_folded()
+
+
 @pytest.mark.parametrize("bits", [0, 2, 5, 16, 8.5, "8"])
-def test_bits_that_no_kernel_takes(bits):
+def test_bits_that_no_kernel_takes(bits, folded):
     with pytest.raises(ValueError, match=f"bits is {bits!r}; expected 8 or 4"):
-        quantize_aware(every_layer(), bits)
+        quantize_aware(folded, bits)
 
 
 def refused():
@@ -363,6 +369,12 @@ def light_folded():
     return fold(light("c4s2"))
 
 
+@pytest.fixture(scope="module")
+def untrained():
+    """A network whose ranges nothing has been learned for: what refuses its images leaves it so."""
+    return quantize_aware(light_folded())
+
+
 GOOD = np.random.default_rng(0).integers(0, 256, (120, 28, 28), np.uint8)
 
 
@@ -383,12 +395,11 @@ GOOD = np.random.default_rng(0).integers(0, 256, (120, 28, 28), np.uint8)
         (np.stack([GOOD] * 3, -1), ValueError, "images are 28×28×3; the model takes 28×28×1"),
     ],
 )
-def test_images_that_no_range_can_be_learned_from_are_named(images, error, words):
+def test_images_that_no_range_can_be_learned_from_are_named(images, error, words, untrained):
     """Scaled twice, or one black image: the ranges would end at 1/255 or 0, and the file answer 10 %. All stay NaN."""
-    model = quantize_aware(light_folded())
     with pytest.raises(error, match=words):
-        learn_ranges(model, images)
-    assert all(np.isnan(float(layer.high)) for layer in model.layers if layer.name.endswith("_range"))
+        learn_ranges(untrained, images)
+    assert all(np.isnan(float(layer.high)) for layer in untrained.layers if layer.name.endswith("_range"))
 
 
 def test_of_many_images_only_some_become_float32_to_be_checked(monkeypatch):

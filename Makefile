@@ -18,7 +18,7 @@ UV_RELEASE := uv>=0.13,<0.14
 help:
 	@echo 'make run        execute the course, notebook by notebook: build/, with the table of results at the end'
 	@echo '                (make run FROM=07 continues from notebook 07)'
-	@echo 'make lab        open the course in JupyterLab'
+	@echo 'make lab        open copies of the notebooks in JupyterLab: work/'
 	@echo 'make test       unit tests, then each notebook against its stored outputs'
 	@echo 'make test-all   the same with more random examples, and what takes minutes, the network or a browser'
 	@echo 'make models     train and convert the shipped models of data/models anew'
@@ -43,7 +43,7 @@ test: setup
 test-all: export EDGELAB_EXAMPLES := many
 test-all: setup
 	@.venv/bin/edgelab test
-	@$(PYTHON) -m pytest -n2 --dist=loadfile -m slow tests
+	@$(PYTHON) -m pytest -n2 --dist=loadfile --no-loadscope-reorder -m slow tests
 
 models: setup
 	@$(PYTHON) benchmarks/make_models.py

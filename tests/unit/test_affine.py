@@ -5,6 +5,7 @@ from math import floor
 
 import numpy as np
 import pytest
+from _examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -184,7 +185,7 @@ def test_a_wrong_type_is_named():
 # Multipliers and rounding, against fractions of integers without a limit.
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300, 100))
 @given(st.floats(2.0**-32, 2.0**29))
 def test_a_multiplier_keeps_31_bits(real):
     mantissa, shift = quantize_multiplier(real)
@@ -202,7 +203,7 @@ def test_multipliers_at_the_ends():
     assert rescale(np.array([7]), *quantize_multiplier(2.0**29), "single").tolist() == [7 * 2**29]
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500, 150))
 @given(st.integers(-(2**24), 2**24), st.integers(2**30, 2**31 - 1), st.integers(-31, 6))
 def test_each_rule_is_what_its_name_says(acc, mantissa, shift):
     """Half a unit of the last bit decides one logit in a hundred; each rule puts it elsewhere."""

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from _examples import examples
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
 from edgelab.train.fitting.augmentation import Augment, augmented, warp
 
-small = {"max_examples": 40, "deadline": None}
+small = {"max_examples": examples(40, 15), "deadline": None}
 
 
 def scipy_warp(image, rotation, scale, shear, right, down):
@@ -25,6 +26,8 @@ def scipy_warp(image, rotation, scale, shear, right, down):
 @given(
     st.floats(-3, 3), st.floats(0.5, 2), st.floats(-0.5, 0.5), st.floats(-4, 4), st.floats(-4, 4), st.integers(0, 99)
 )
+@example(0.7, 1.3, 0.2, 1.6, -2.3, 0)
+@example(-2.1, 0.6, -0.4, -3.2, 0.5, 1)
 def test_warp_equals_scipy(rotation, scale, shear, right, down, seed):
     image = np.random.default_rng(seed).random((9, 12)).astype(np.float32)
     ours = warp(image[None, ..., None], rotation, scale, shear, right, down)[0, ..., 0].numpy()

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from _eager import eagerly
 from keras import layers
 
 from edgelab.data import load_mnist
@@ -54,10 +55,11 @@ def test_averages_become_those_of_the_images(few):
 
 def test_training_on_moved_images_ends_with_the_averages_of_unmoved_ones(few):
     """Else inference would subtract the means of blurred images: it cost 0.3 points where it was noticed."""
-    x, y = few
+    x, y = (part[:500] for part in few)
     set_seed(1)
     model = light("c4k5s2 p c8")
-    history = fit(model, x, y, epochs=2, augment=Augment(), progress=False)
+    with eagerly():
+        history = fit(model, x, y, epochs=2, augment=Augment(), progress=False)
     kept = [w.copy() for w in model.get_weights()]
     assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy"}
     learn, _ = hold_out(y, 0.1, 10, 0)

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from _examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
@@ -110,7 +111,7 @@ def test_temperature_undoes_a_factor(factor):
     assert fit_temperature(z, y) == pytest.approx(factor, rel=0.03)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30, 10))
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(20, 60), factor=st.floats(0.2, 5))
 def test_temperature_is_scipys_minimum(seed, n, factor):
     """Bisection of the slope against SciPy's search on scikit-learn's loss."""

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from _examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -33,7 +34,7 @@ def test_scikit_learn_finds_the_same_clusters_from_the_same_start(clusters, init
     assert error(w, codebook, codes) == pytest.approx(theirs.inertia_, rel=1e-6)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200, 80), deadline=None)
 @given(lattice, st.integers(1, 12), st.sampled_from(STARTS), st.integers(0, 99))
 def test_each_weight_is_nearest_to_its_entry_and_each_entry_the_mean_of_its_weights(w, clusters, initial, seed):
     """The two halves of Lloyd's step; once nothing changes, both hold. 1000 steps suffice for 60 values."""

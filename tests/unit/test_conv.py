@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from _examples import examples
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgelab.maths import conv, pool, windows
@@ -19,7 +20,7 @@ from edgelab.maths.conv import (
 )
 from edgelab.maths.shapes import as_images, operands, plus_bias, upstream
 
-ENOUGH = settings(max_examples=200, deadline=None)
+ENOUGH = settings(max_examples=examples(200, 40), deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
 # In float64, sums of at most 100 products of numbers of size 1: rounding errors are below 1e-13. A gradient may add
 # 300 of them and cancel to near zero, hence the absolute bound.
@@ -39,6 +40,29 @@ def geometries(draw, most=8):
     channels = draw(st.integers(1, 3))
     x, w = (draw(st.integers(1, 2)), height, width, channels), (*size, channels, draw(st.integers(1, 4)))
     return x, w, (stride, padding, dilation)
+
+
+# Each branch at least once, however few are drawn: x, w, (stride, padding, dilation).
+EDGES = [
+    ((1, 1, 1, 1), (5, 4, 1, 1), ((1, 1), "same", (1, 1))),  # a kernel larger than the image
+    ((2, 7, 8, 3), (3, 2, 3, 2), ((2, 3), "same", (1, 1))),  # no stride divides its side; an even kernel
+    ((2, 9, 7, 2), (2, 3, 2, 4), ((1, 1), "same", (3, 2))),
+    ((2, 11, 10, 3), (4, 3, 3, 2), ((3, 2), "valid", (1, 1))),  # pixels are left over on both axes
+    ((1, 9, 12, 2), (3, 2, 2, 3), ((1, 1), "valid", (2, 3))),
+    ((2, 9, 11, 3), (3, 3, 3, 2), ((2, 2), "same", (2, 1))),  # stride and dilation together
+    ((2, 8, 8, 3), (3, 3, 3, 2), ((2, 2), "same", (1, 1))),  # one pixel of padding, the last
+]
+
+
+def on_geometries(most=8, **others):
+    """Run a test on drawn geometries and on `EDGES`; others: what else it takes, a strategy and its value there."""
+
+    def decorated(test):
+        for geometry in EDGES:
+            test = example(geometry=geometry, **{name: value for name, (_, value) in others.items()})(test)
+        return ENOUGH(given(geometry=geometries(most), **{name: draw for name, (draw, _) in others.items()})(test))
+
+    return decorated
 
 
 def keras_gradients(function, x, w, dy):
@@ -90,8 +114,7 @@ def keras_depthwise(stride, padding, dilation):
     [(conv2d, conv2d_grad, keras_conv2d), (depthwise_conv2d, depthwise_conv2d_grad, keras_depthwise)],
     ids=["conv2d", "depthwise"],
 )
-@given(geometry=geometries(), seed=SEEDS)
-@ENOUGH
+@on_geometries(seed=(SEEDS, 0))
 def test_forward_and_gradients_equal_keras(forward, grad, theirs, geometry, seed):
     """A padding off by one, a transposed kernel or a stride on the wrong axis gives numbers that look as good."""
     x_shape, w_shape, arguments = geometry
@@ -104,8 +127,7 @@ def test_forward_and_gradients_equal_keras(forward, grad, theirs, geometry, seed
         np.testing.assert_allclose(ours, expected.numpy(), **CLOSE)
 
 
-@given(geometry=geometries(), seed=SEEDS)
-@ENOUGH
+@on_geometries(seed=(SEEDS, 0))
 def test_pointwise_equals_keras(geometry, seed):
     """Also with its bias, which is the same sum in all three gradients."""
     import keras
@@ -124,8 +146,7 @@ def test_pointwise_equals_keras(geometry, seed):
         np.testing.assert_allclose(db, other, **CLOSE)
 
 
-@given(geometry=geometries(most=3), seed=SEEDS)
-@ENOUGH
+@on_geometries(most=3, seed=(SEEDS, 0))
 def test_fast_equals_the_definition(geometry, seed):
     """Also where no framework computes it: stride together with dilation, on each axis its own."""
     x_shape, w_shape, arguments = geometry
@@ -136,8 +157,7 @@ def test_fast_equals_the_definition(geometry, seed):
     np.testing.assert_allclose(conv2d(x, w, b, *arguments), conv2d_loops(x, w, b, *arguments), **CLOSE)
 
 
-@given(geometry=geometries(), seed=SEEDS)
-@ENOUGH
+@on_geometries(seed=(SEEDS, 0))
 def test_depthwise_is_a_convolution_whose_kernel_is_zero_between_channels(geometry, seed):
     """The order of the outputs (channel first, then multiplier) shows only with both above 1."""
     x_shape, w_shape, arguments = geometry
@@ -156,8 +176,7 @@ def test_depthwise_is_a_convolution_whose_kernel_is_zero_between_channels(geomet
     )
 
 
-@given(geometry=geometries(), seed=SEEDS)
-@ENOUGH
+@on_geometries(seed=(SEEDS, 0))
 def test_it_is_linear_in_images_and_in_kernels(geometry, seed):
     """f(a u + v) = a f(u) + f(v), the property from which the gradients follow."""
     x_shape, w_shape, arguments = geometry
@@ -169,8 +188,7 @@ def test_it_is_linear_in_images_and_in_kernels(geometry, seed):
     np.testing.assert_allclose(conv2d(x1, a * w1 + w2, None, *arguments), a * f[0] + f[2], **CLOSE)
 
 
-@given(geometry=geometries(), seed=SEEDS, shift=st.tuples(st.integers(0, 3), st.integers(0, 3)))
-@ENOUGH
+@on_geometries(seed=(SEEDS, 0), shift=(st.tuples(st.integers(0, 3), st.integers(0, 3)), (2, 1)))
 def test_a_shifted_image_gives_a_shifted_output(geometry, seed, shift):
     """A shift by `stride` pixels moves the output by one; without padding there is no border to notice it."""
     x_shape, w_shape, (stride, _, dilation) = geometry
@@ -182,8 +200,7 @@ def test_a_shifted_image_gives_a_shifted_output(geometry, seed, shift):
     np.testing.assert_allclose(moved, y[:, shift[0] :, shift[1] :], **CLOSE)
 
 
-@given(geometry=geometries(), seed=SEEDS)
-@ENOUGH
+@on_geometries(seed=(SEEDS, 0))
 def test_without_stride_dx_is_a_full_convolution_with_the_flipped_kernel(geometry, seed):
     """The textbook's form of dx, which shares no line with ours: pad dy all around, swap the channels, flip."""
     x_shape, w_shape, (_, _, dilation) = geometry
@@ -235,8 +252,7 @@ def test_layers_of_keras_lend_their_weights_unchanged():
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
 
 
-@given(geometry=geometries())
-@ENOUGH
+@on_geometries()
 def test_macs_are_the_products_that_the_loops_make(geometry):
     """Counted on a Keras layer's output shape: places times the numbers of one kernel times kernels."""
     x_shape, w_shape, (stride, padding, dilation) = geometry

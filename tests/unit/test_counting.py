@@ -5,8 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from _examples import examples
 from _shufflenet import MILLION_MACS, shufflenet_v1
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgelab.maths.conv import conv2d_macs
@@ -58,8 +59,9 @@ def test_every_model_of_the_course(name):
         assert cost.macs == tensorflow_macs(model)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(6, 2), deadline=None)
 @given(PLANS)
+@example("c5k4s2 p d7k5s1 p m3k3s2")
 def test_any_network_of_the_family(plan):
     """Blocks in an order, with strides and sizes, that nobody tried by hand."""
     model = light(plan)

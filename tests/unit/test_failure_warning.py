@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from _eager import eagerly
+from _examples import examples
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgelab.infer.runner import Runner
@@ -26,8 +28,10 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(5, 20, 7)).astype(np.float32)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200, 40), deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=6))
+@example([1])
+@example([3, 9, 1, 9])
 def test_padding_loses_and_invents_nothing(lengths):
     made = [np.full((n, 2), i + 1.0) for i, n in enumerate(lengths)]
     x, mask = pad(made)
@@ -58,8 +62,12 @@ def test_what_cannot_be_padded_is_named(made, words):
         pad(made)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200, 50), deadline=None)
 @given(st.integers(1, 20), st.integers(1, 20))
+@example(1, 1)
+@example(9, 9)
+@example(9, 10)
+@example(12, 4)
 def test_each_window_ends_at_its_target(length, steps):
     """A target one step off gives a model that looks into the future, and a fine figure."""
     x = np.arange(length)[:, None] * np.ones((1, 3))
@@ -78,8 +86,12 @@ def test_targets_of_another_length_are_named():
         windows(np.ones((5, 2)), np.ones(4), 2)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200, 50), deadline=None)
 @given(st.integers(1, 60), st.integers(0, 30), st.integers(0, 30), st.integers(0, 3))
+@example(20, 9, 10, 0)
+@example(20, 10, 10, 0)
+@example(20, 3, 0, 1)
+@example(50, 7, 9, 2)
 def test_no_machine_is_in_two_parts(n, validation, test, seed):
     if validation + test >= n:
         with pytest.raises(ValueError, match="none is left to train on"):
@@ -143,7 +155,8 @@ def test_the_best_epoch_on_validation_is_kept():
     set_seed(1)
     model = life_lstm(4, 1, (4,))
     x = RNG.normal(size=(64, 4, 1)).astype(np.float32)
-    history = fit_sequences(model, (x, x[:, -1]), (x, -3 * x[:, -1]), "mse", epochs=5)
+    with eagerly():
+        history = fit_sequences(model, (x, x[:, -1]), (x, -3 * x[:, -1]), "mse", epochs=5)
     assert history["val_loss"][0] < history["val_loss"][-1]
     kept = float(((model(x).numpy() + 3 * x[:, -1]) ** 2).mean())
     assert kept == pytest.approx(min(history["val_loss"]), rel=1e-3)
@@ -158,7 +171,8 @@ def test_padded_steps_of_weight_0_teach_nothing():
         set_seed(2)
         model = warning_gru(2, 3)
         targets = np.where(weights[:, :, None] > 0, y, padding).astype(np.float32)
-        fit_sequences(model, (x, targets, weights), (x, targets, weights), "mse", epochs=2)
+        with eagerly():
+            fit_sequences(model, (x, targets, weights), (x, targets, weights), "mse", epochs=2)
         trained.append(np.concatenate([w.ravel() for w in model.get_weights()]))
     np.testing.assert_array_equal(*trained)
 
@@ -177,7 +191,7 @@ def test_scores_of_another_length_are_named():
         judge([np.ones(3), np.ones(2)], [np.arange(3)[::-1]] * 2, 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100, 25), deadline=None)
 @given(st.integers(0, 2**31))
 def test_no_other_threshold_warns_more_machines(seed):
     """Compared with every value there is, as long as there are fewer than the 500 that are tried."""

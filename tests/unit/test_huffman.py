@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from _examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ def coded(symbols: np.ndarray) -> tuple[np.ndarray, bytes]:
     return lengths, encode(symbols, lengths)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200, 80), deadline=None)
 @given(messages)
 def test_what_is_encoded_is_decoded(symbols):
     """Empty, one symbol many times, all different: each is an edge of the tree."""
@@ -26,7 +27,7 @@ def test_what_is_encoded_is_decoded(symbols):
     assert decode(data, lengths, len(symbols)).tolist() == symbols.tolist()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200, 80), deadline=None)
 @given(skewed)
 def test_the_mean_length_is_within_a_bit_of_the_entropy(frequencies):
     """Shannon's bounds for a code of single symbols: H <= mean length < H + 1; one symbol alone takes a whole bit."""
@@ -72,7 +73,7 @@ def test_zlib_needs_no_less_for_symbols_without_order():
     assert len(ours) <= len(theirs) < len(ours) * 1.02  # it also codes the end of each block
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150, 60), deadline=None)
 @given(messages.filter(len), st.data())
 def test_data_cut_short_are_refused_with_what_is_missing(symbols, data):
     lengths, whole = coded(symbols)

@@ -20,6 +20,11 @@ def digits():
     return load_mnist().x_train[:4]
 
 
+def scaled(images):
+    """Return images as every network of the course takes them: four axes, float32 in [0, 1]."""
+    return images[..., None] / np.float32(255)
+
+
 @pytest.fixture(scope="module")
 def network():
     """A MobileNetV2 as Keras builds it, its weights unlike fresh ones and large enough for images to get through."""
@@ -68,7 +73,7 @@ def keras_home(tmp_path, monkeypatch):
 def test_weights_from_a_file_give_the_features_of_plain_keras(folder, digits, features):
     backbone = imagenet_backbone("MobileNetV2", 96, weights=folder / "own.weights.h5")
     assert backbone.input_shape == (None, 28, 28, 1)
-    found = predict(backbone, digits)
+    found = backbone(scaled(digits), training=False).numpy()
     # 53 layers in float32, and Pillow's and TensorFlow's interpolation differ by 1e-6 of a grey level.
     np.testing.assert_allclose(found, features, atol=1e-3 * np.abs(features).max())
     assert features.std(axis=0).max() > 0.01 * np.abs(features).max(), "all images have the same features"
@@ -80,11 +85,11 @@ def test_weights_from_a_server_are_fetched_once(folder, digits, features, keras_
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         cache = keras_home(f"http://127.0.0.1:{server.server_port}/")
-        first = predict(imagenet_backbone(), digits)
+        first = imagenet_backbone()(scaled(digits), training=False).numpy()
         server.shutdown()
     assert (cache / FILE).stat().st_size == (folder / FILE).stat().st_size
     np.testing.assert_allclose(first, features, atol=1e-3 * np.abs(features).max())
-    again = predict(imagenet_backbone(), digits)  # the server is gone
+    again = imagenet_backbone()(scaled(digits), training=False).numpy()  # the server is gone
     np.testing.assert_array_equal(first, again)
 
 
@@ -135,10 +140,10 @@ def test_input_is_enlarged_in_three_channels_and_scaled_as_the_backbone_wants(na
     """Values from 0 to 1 where a backbone wants 0 to 255 look black to it, without an error."""
     import keras
 
-    x = to_backbone_input(digits[..., None] / np.float32(255), size=112, name=name).numpy()
+    x = to_backbone_input(scaled(digits), size=112, name=name).numpy()
     assert x.shape == (4, 112, 112, 3)
     assert (x[..., 0] == x[..., 2]).all()
-    same_size = to_backbone_input(digits[..., None] / np.float32(255), size=28, name=name).numpy()
+    same_size = to_backbone_input(scaled(digits), size=28, name=name).numpy()
     module = getattr(keras.applications, BACKBONES[name])
     theirs = module.preprocess_input(np.repeat(digits[..., None], 3, axis=-1).astype(np.float32))
     np.testing.assert_allclose(same_size, theirs, atol=2e-5)  # 255 * (v / 255) is v to 2e-5 in float32

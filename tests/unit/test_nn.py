@@ -8,7 +8,8 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from _examples import examples
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgelab.maths import nn
@@ -39,7 +40,7 @@ from edgelab.maths.nn import (
     two_layer_grad,
 )
 
-many = settings(max_examples=200, deadline=None, derandomize=True)
+many = settings(max_examples=examples(200, 40), deadline=None, derandomize=True)
 sizes = st.integers(1, 9)
 seeds = st.integers(0, 2**32 - 1)
 scales = st.sampled_from([1e-3, 1.0, 30.0, 1e3])  # the last: beyond where exp(x) overflows
@@ -82,6 +83,9 @@ def normal(seed: int, *shapes: tuple[int, ...], scale: float = 1.0) -> list[np.n
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @many
 @given(shape=st.lists(sizes, min_size=2, max_size=4), seed=seeds, scale=scales)
+@example(shape=[1, 1], seed=0, scale=1.0)
+@example(shape=[3, 4, 5], seed=1, scale=1.0)
+@example(shape=[2, 3, 4, 5], seed=2, scale=1e3)
 def test_activations_equal_keras(keras, tf, name, shape, seed, scale):
     """Forward, and backward against automatic differentiation, also at 0, where relu has a kink, and beyond exp."""
     forward, backward = ACTIVATIONS[name]
@@ -97,6 +101,8 @@ def test_activations_equal_keras(keras, tf, name, shape, seed, scale):
 
 @many
 @given(n=sizes, inputs=sizes, outputs=sizes, seed=seeds, scale=scales)
+@example(n=1, inputs=3, outputs=5, seed=0, scale=1.0)
+@example(n=4, inputs=5, outputs=2, seed=1, scale=30.0)
 def test_dense_equals_keras(keras, tf, n, inputs, outputs, seed, scale):
     x, w, b, dy = normal(seed, (n, inputs), (inputs, outputs), (outputs,), (n, outputs), scale=scale)
     layer, variable = keras.layers.Dense(outputs, dtype="float64"), tf.constant(x)
@@ -114,6 +120,8 @@ def test_dense_equals_keras(keras, tf, n, inputs, outputs, seed, scale):
 
 @many
 @given(shape=st.lists(sizes, min_size=1, max_size=3), seed=seeds, scale=scales)
+@example(shape=[1], seed=0, scale=1.0)
+@example(shape=[3, 4, 5], seed=1, scale=1.0)
 def test_mean_squared_error_equals_keras(keras, tf, shape, seed, scale):
     y_pred, y = normal(seed, tuple(shape), tuple(shape), scale=scale)
     variable = tf.constant(y_pred)
@@ -126,6 +134,9 @@ def test_mean_squared_error_equals_keras(keras, tf, shape, seed, scale):
 
 @many
 @given(n=sizes, classes=sizes, seed=seeds, scale=scales)
+@example(n=1, classes=1, seed=0, scale=1.0)
+@example(n=5, classes=9, seed=1, scale=1.0)
+@example(n=7, classes=4, seed=2, scale=1e3)
 def test_cross_entropy_equals_keras(keras, tf, n, classes, seed, scale):
     """From one class, where the loss is 0, to logits that softmax alone would turn into log(0)."""
     (logits,) = normal(seed, (n, classes), scale=scale)
@@ -140,6 +151,8 @@ def test_cross_entropy_equals_keras(keras, tf, n, classes, seed, scale):
 
 @many
 @given(n=sizes, inputs=sizes, hidden=sizes, classes=sizes, seed=seeds)
+@example(n=5, inputs=4, hidden=7, classes=3, seed=0)
+@example(n=1, inputs=2, hidden=3, classes=4, seed=1)
 def test_two_layers_equal_keras(keras, tf, n, inputs, hidden, classes, seed):
     """The chain rule by hand against GradientTape, down to the first layer's weights."""
     x, *params = normal(seed, (n, inputs), (inputs, hidden), (hidden,), (hidden, classes), (classes,))
@@ -157,7 +170,7 @@ def test_two_layers_equal_keras(keras, tf, n, inputs, hidden, classes, seed):
         close(got, want, 1)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=examples(30, 12), deadline=None, derandomize=True)
 @given(n=sizes, inputs=sizes, hidden=sizes, classes=sizes, seed=seeds)
 def test_two_layers_pass_the_gradient_check(n, inputs, hidden, classes, seed):
     """A second opinion that knows nothing of the chain rule. 1e-6: the differences' own error is about 1e-10."""
@@ -175,7 +188,7 @@ def test_two_layers_pass_the_gradient_check(n, inputs, hidden, classes, seed):
         assert checked.relative_error < 1e-6 or abs(checked.analytic - checked.numeric) < 1e-9
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=examples(100, 25), deadline=None, derandomize=True)
 @given(shape=st.lists(st.integers(1, 4), min_size=1, max_size=3), seed=seeds)
 def test_gradient_check_finds_a_wrong_element(shape, seed):
     """One element of many, wrong by 1 %: found, named, with both values."""

@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from _examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,7 +95,7 @@ def test_edges_are_read_back():
     same(unpack(pack(layers)), layers)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400, 120), deadline=None)
 @given(st.integers(0, len(FILE) - 1), st.integers(1, 255))
 def test_any_flipped_byte_is_refused(at, change):
     with pytest.raises(ValueError, match=r"file in memory: (begins|byte 4|cut short|too long|damaged)"):
@@ -109,7 +110,7 @@ def test_any_cut_and_any_surplus_is_refused():
         unpack(FILE + b"\0")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500, 150), deadline=None)
 @given(st.lists(st.tuples(st.integers(10, len(FILE) - 5), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_file_that_was_written_wrongly_is_refused_or_makes_sense(changes):
     """With the checksum set right, each value is on its own: no crash, no endless loop, no code without an entry."""

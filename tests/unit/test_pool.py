@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from _examples import examples
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgelab.maths.pool import avg_pool2d, avg_pool2d_grad, max_pool2d, max_pool2d_grad
 
-ENOUGH = settings(max_examples=200, deadline=None)
+ENOUGH = settings(max_examples=examples(200, 40), deadline=None)
 SEEDS = st.integers(0, 2**32 - 1)
 OURS = {"max_pool": (max_pool2d, max_pool2d_grad), "average_pool": (avg_pool2d, avg_pool2d_grad)}
 
@@ -19,6 +20,23 @@ def geometries(draw):
     size, stride = (tuple(draw(st.integers(1, 4)) for _ in "hw") for _ in "ks")
     height, width = ((size[a] if padding == "valid" else 1) + draw(st.integers(0, 8)) for a in (0, 1))
     return (draw(st.integers(1, 3)), height, width, draw(st.integers(1, 4))), (size, stride, padding)
+
+
+# Each branch at least once, however few are drawn: windows that overlap, leave gaps, hang over the edge.
+EDGES = [
+    ((1, 1, 1, 1), ((4, 3), (1, 2), "same")),
+    ((2, 7, 8, 3), ((3, 2), (2, 3), "same")),
+    ((2, 7, 9, 2), ((2, 4), (3, 1), "valid")),
+    ((3, 8, 5, 2), ((3, 3), (2, 2), "same")),
+    ((2, 9, 6, 1), ((2, 1), (4, 3), "valid")),
+]
+
+
+def on_geometries(test):
+    """Run a test on drawn geometries and seeds, and on `EDGES`."""
+    for geometry in EDGES:
+        test = example(geometry=geometry, seed=0)(test)
+    return ENOUGH(given(geometry=geometries(), seed=SEEDS)(test))
 
 
 def keras_pool(name, x, dy, size, stride, padding):
@@ -34,8 +52,7 @@ def keras_pool(name, x, dy, size, stride, padding):
 
 
 @pytest.mark.parametrize("name", OURS)
-@given(geometry=geometries(), seed=SEEDS)
-@ENOUGH
+@on_geometries
 def test_forward_and_gradient_equal_keras(name, geometry, seed):
     """In float64; both add at most 16 numbers, in whatever order: 1e-12 is thousands of roundings away."""
     shape, arguments = geometry
@@ -50,8 +67,7 @@ def test_forward_and_gradient_equal_keras(name, geometry, seed):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@given(geometry=geometries(), seed=SEEDS)
-@settings(max_examples=100, deadline=None)
+@on_geometries
 def test_among_equal_pixels_the_first_takes_the_gradient_as_in_tensorflow(dtype, geometry, seed):
     """After a ReLU most windows hold several zeros: sharing among them trains another network than Keras does.
 
@@ -84,8 +100,7 @@ def test_pooling_a_negative_image_never_answers_the_zeros_around_it(padding):
     assert (avg_pool2d(x, 2, padding=padding) == -3).all()
 
 
-@given(geometry=geometries(), seed=SEEDS)
-@ENOUGH
+@on_geometries
 def test_the_gradient_is_handed_on_whole(geometry, seed):
     """Whatever the geometry, neither pooling may create or lose gradient: the shares of a window add up to its dy."""
     shape, arguments = geometry

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from _examples import examples
 from _tflite import File
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -170,7 +171,7 @@ def test_values_of_int16_activations(quantized, cnn, digits):
     assert np.abs(exact - rounded).max() < 0.01 * np.abs(exact).max()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50, 20))
 @given(st.integers(1, 5), st.integers(0, 2**32 - 1))
 def test_real_values_are_scale_times_the_distance_from_zero_point(channels, seed):
     """Per channel along the tensor's own axis, written out here as a loop."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from _examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -23,7 +24,7 @@ weights = hnp.arrays(
 shares = st.floats(0, 1, exclude_max=True)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200, 80), deadline=None)
 @given(weights, shares)
 def test_as_many_weights_go_as_were_asked_for_and_they_are_the_smallest(w, sparsity):
     mask = magnitude_mask(w, sparsity)
@@ -33,7 +34,7 @@ def test_as_many_weights_go_as_were_asked_for_and_they_are_the_smallest(w, spars
         assert np.abs(w[~mask]).max() <= np.abs(w[mask]).min()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200, 80), deadline=None)
 @given(weights, shares, shares)
 def test_what_is_pruned_stays_pruned(w, first, second):
     """Gradual pruning computes masks again and again: a weight must not come back as another of its size goes."""

@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from _examples import examples
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  it makes the next import possible
@@ -39,8 +40,12 @@ plans = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)  # Keras takes 50 ms to build one
+@settings(max_examples=examples(60, 12), deadline=None)  # Keras takes 50 ms to build one
 @given(plans)
+@example("s3 c5k4s2 p m7k5s2 d9k2")
+@example("s4k2 m6k3 p p m6k7 d5s2")
+@example("s5k5s2 d8k5 p c4k7s2 m4k1s2")
+@example("c8s2 m8 m8k5s2 d12k4s1")
 def test_the_cost_of_a_plan_is_what_keras_counts(plan):
     """A layer forgotten in pure Python would let a plan over the budget, or keep a good one out."""
     model = light(plan)

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from _examples import examples
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -74,8 +75,11 @@ GRADIENTS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300, 40), deadline=None)
 @given(GRADIENTS, st.floats(1e-3, 1e6))
+@example([np.array([3.0]), np.array([[0.0, 4.0]])], 1.0)
+@example([np.array([3.0]), np.array([[0.0, 4.0]])], 7.0)
+@example([np.full((2, 3, 4), -1e6), np.full(3, 1e-6)], 0.5)
 def test_clipping_equals_tensorflows(gradients, limit):
     """1e-12: both square, add and multiply in float64, a few hundred numbers at most, in another order."""
     import tensorflow as tf
@@ -87,8 +91,10 @@ def test_clipping_equals_tensorflows(gradients, limit):
         np.testing.assert_allclose(ours, expected, rtol=1e-12, atol=1e-150)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200, 40), deadline=None)
 @given(GRADIENTS, st.floats(1e-3, 1e6))
+@example([np.array([3.0]), np.array([[-1.0, 4.0]])], 1.0)
+@example([np.array([3.0]), np.array([[-1.0, 4.0]])], 7.0)
 def test_clipping_keeps_the_direction_and_holds_the_limit(gradients, limit):
     """Clipping each number by itself would turn the gradient."""
     clipped, norm = clip_by_global_norm(gradients, limit)

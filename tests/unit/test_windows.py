@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from _examples import examples
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from edgelab.maths.windows import add_windows, margins, output_size, pair, receptive_field, windows
 
-ENOUGH = settings(max_examples=200, deadline=None)
+ENOUGH = settings(max_examples=examples(200, 50), deadline=None)
 AXIS = {
     "size": st.integers(1, 40),
     "kernel": st.integers(1, 7),
@@ -31,6 +32,12 @@ def geometries(draw):
 
 
 @given(**AXIS)
+@example(size=7, kernel=3, stride=2, padding="valid", dilation=1)
+@example(size=8, kernel=3, stride=2, padding="same", dilation=1)  # one pixel of padding, the last
+@example(size=10, kernel=4, stride=3, padding="valid", dilation=2)
+@example(size=10, kernel=4, stride=3, padding="same", dilation=2)
+@example(size=5, kernel=1, stride=3, padding="same", dilation=4)  # a stride larger than the kernel
+@example(size=1, kernel=7, stride=1, padding="same", dilation=1)
 @ENOUGH
 def test_output_size_counts_the_places_one_by_one(size, kernel, stride, padding, dilation):
     """The formula's floor and ceiling, against putting the kernel down and looking whether it is still inside."""
@@ -42,6 +49,12 @@ def test_output_size_counts_the_places_one_by_one(size, kernel, stride, padding,
 
 
 @given(**AXIS)
+@example(size=7, kernel=3, stride=2, padding="valid", dilation=1)
+@example(size=8, kernel=3, stride=2, padding="same", dilation=1)  # one pixel of padding, the last
+@example(size=10, kernel=4, stride=3, padding="valid", dilation=2)
+@example(size=10, kernel=4, stride=3, padding="same", dilation=2)
+@example(size=5, kernel=1, stride=3, padding="same", dilation=4)  # a stride larger than the kernel
+@example(size=1, kernel=7, stride=1, padding="same", dilation=1)
 @ENOUGH
 def test_same_pads_no_more_than_needed_and_the_odd_pixel_last(size, kernel, stride, padding, dilation):
     """Padding symmetrically shifts a strided network by a pixel, which costs accuracy and raises nothing."""
@@ -92,6 +105,10 @@ def test_pairs_may_be_numpy_integers_and_no_less_than_one():
 
 
 @given(geometries(), st.integers(0, 2**32 - 1))
+@example(((2, 8, 11, 3), (3, 4), {"stride": (2, 3), "padding": "same", "dilation": (1, 2)}), 0)
+@example(((1, 10, 9, 2), (4, 2), {"stride": (3, 2), "padding": "valid", "dilation": (2, 3)}), 1)
+@example(((3, 1, 2, 1), (3, 4), {"stride": (1, 1), "padding": "same", "dilation": (3, 2)}), 2)
+@example(((0, 5, 5, 1), (2, 2), {"stride": (1, 1), "padding": "valid", "dilation": (1, 1)}), 3)
 @ENOUGH
 def test_windows_hold_the_pixels_that_their_indices_say(geometry, seed):
     """Each element looked up in the padded image by its own arithmetic."""
@@ -110,6 +127,10 @@ def test_windows_hold_the_pixels_that_their_indices_say(geometry, seed):
 
 
 @given(geometries(), st.integers(0, 2**32 - 1))
+@example(((2, 8, 11, 3), (3, 4), {"stride": (2, 3), "padding": "same", "dilation": (1, 2)}), 0)
+@example(((1, 10, 9, 2), (4, 2), {"stride": (3, 2), "padding": "valid", "dilation": (2, 3)}), 1)
+@example(((3, 1, 2, 1), (3, 4), {"stride": (1, 1), "padding": "same", "dilation": (3, 2)}), 2)
+@example(((0, 5, 5, 1), (2, 2), {"stride": (1, 1), "padding": "valid", "dilation": (1, 1)}), 3)
 @ENOUGH
 def test_adding_is_the_transpose_of_taking_windows(geometry, seed):
     """<windows(x), v> = <x, add_windows(v)>: the definition of a gradient of a linear map, at every geometry."""
@@ -145,7 +166,9 @@ LAYERS = st.lists(
 
 
 @given(LAYERS)
-@settings(max_examples=60, deadline=None)
+@example([("conv", 3, 2, 1), ("conv", 4, 1, 3), ("pool", 2, 2, 1), ("conv", 3, 1, 2)])
+@example([("pool", 3, 1, 1), ("pool", 4, 2, 1), ("conv", 1, 2, 1), ("conv", 2, 1, 2)])
+@settings(max_examples=examples(60, 25), deadline=None)
 def test_the_receptive_field_is_what_a_keras_network_sees(layers):
     """Change one input pixel at a time, and count those that reach an output; the next output tells the distance."""
     import keras

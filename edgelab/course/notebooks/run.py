@@ -147,14 +147,18 @@ def _check_writable(build: Path) -> None:
 
 def _read_back(paths: list[Path], build: Path) -> tuple[list[dict], list[dict]]:
     """Collect rows and costs from the executed notebooks in build; say which notebooks are not among them."""
-    rows, done = [], []
+    rows, done, never = [], [], []
     for path in paths:
         try:
             notebook = read(build / path.name)
             rows += [{**row, "notebook": path.stem} for row in collect(notebook)]
             done.append({"name": path.stem, **notebook.metadata.get("edgelab", {}).get("executed", {})})
-        except (FileNotFoundError, ValueError) as error:
+        except FileNotFoundError:
+            never.append(path.stem)
+        except ValueError as error:
             print(f"Not in the table: {path.stem} ({error}). To run all: edgelab run")
+    if never:
+        print(f"Not in the table: {', '.join(never)}, which did not run yet. To run all: edgelab run")
     return rows, done
 
 

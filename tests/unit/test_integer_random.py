@@ -86,6 +86,17 @@ def test_a_vector_beside_an_image_meets_its_own_image(kind, mean_first):
     check((file.bytes([x], [y]), rng.integers(-128, 128, (3, 3, 3, 4)).astype(np.int8)))
 
 
+@pytest.mark.parametrize("kind", ["MAX_POOL_2D", "AVERAGE_POOL_2D"])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 2), (3, 2), (1, 3)])
+def test_the_bounds_of_a_pool_with_exact_halves(kind, stride):
+    """Found in LiteRT: XNNPACK rounds 1 / 2 to 0, but only where it takes the pool: no gaps."""
+    file = File()
+    x, y = (file.tensor((1, *shape, 3), 2.0, 58) for shape in ((5, 5), [-(-5 // step) for step in stride]))
+    sides = {"filterHeight": 2, "filterWidth": 2, "strideH": stride[0], "strideW": stride[1]}
+    file.operator(kind, [x], [y], padding=0, fusedActivationFunction=2, **sides)
+    check((file.bytes([x], [y]), np.random.default_rng(0).integers(-128, 128, (8, 5, 5, 3)).astype(np.int8)))
+
+
 def test_a_batch_left_open_is_a_batch_of_one():
     """As converters other than ours write it: LiteRT runs one image, or as many as it is resized to."""
     file, rng = File(), np.random.default_rng(0)

@@ -28,7 +28,7 @@ OPERATORS = {
 # Lite Micro. Found by comparing with each of them, over whole tables of int8 pairs and thousands of random networks.
 RUNTIMES = ("reference", "builtin", "xnnpack", "micro")
 
-# {runtime: {operator: rule}}. What isn't named is the same everywhere: pooling, ReLU, and what only moves values.
+# {runtime: {operator: rule}}. What isn't named is the same everywhere: mostly pooling and ReLU, and what moves values.
 RULES = {
     runtime: {kind: rule for kind, entry in OPERATORS.items() if (rule := getattr(entry, runtime))}
     for runtime in RUNTIMES

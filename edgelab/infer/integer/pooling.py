@@ -1,7 +1,7 @@
 """AVERAGE_POOL_2D, MAX_POOL_2D and MEAN: one value from many, each channel for itself.
 
-Pooling keeps its scale, so all runtimes agree. A mean over rows and columns changes it, and they part by more than one
-rounding; what each does was found by comparing with LiteRT. MEAN over other axes isn't run.
+Pooling keeps its scale, so all runtimes agree, but for the bounds of a fused activation. A mean over rows and columns
+changes it, and they part by more than one rounding. What each does was found by comparing with LiteRT.
 """
 
 from __future__ import annotations
@@ -47,11 +47,18 @@ def average_pool(x: np.ndarray, size: tuple[int, int], stride: tuple[int, int], 
 
 def _pool(p: Place) -> Step:
     options, (scale, zero_point) = p.operator.options, p.affine(p.y)
-    low, high = activation_range(options["fusedActivationFunction"], scale, zero_point)
+    low, high = activation_range(options["fusedActivationFunction"], scale, zero_point, even=p.rule() == "even")
     pool = max_pool if p.kind == "MAX_POOL_2D" else average_pool
     size, stride = (options["filterHeight"], options["filterWidth"]), (options["strideH"], options["strideW"])
     padding = p.padding
     return lambda x: np.clip(pool(x, size, stride, padding), low, high).astype(np.int8)
+
+
+def _max_pool_kernels(p: Place) -> str:
+    """XNNPACK leaves windows that leave out pixels to the optimised kernels."""
+    options = p.operator.options
+    gaps = options["strideH"] > options["filterHeight"] or options["strideW"] > options["filterWidth"]
+    return "builtin" if p.runtime == "xnnpack" and gaps else p.runtime
 
 
 def mean_double(x: np.ndarray, x_scale: float, x_zero_point: int, y_scale: float) -> np.ndarray:
@@ -125,6 +132,6 @@ def _mean_kernels(p: Place) -> str:
 POOLING_OPERATORS = {
     #                               reference builtin      xnnpack    micro
     "AVERAGE_POOL_2D": Entry(_pool),
-    "MAX_POOL_2D":     Entry(_pool),
+    "MAX_POOL_2D":     Entry(_pool, xnnpack="even", kernels=_max_pool_kernels),
     "MEAN":            Entry(_mean, "double", "builtin16", "float32", "double", _mean_kernels),
 }  # fmt: skip

@@ -130,9 +130,9 @@ def _lab(_: argparse.Namespace, others: list[str]) -> int:
 
 def _test(_: argparse.Namespace, others: list[str]) -> int:
     """Run tests, two files at a time, then the notebooks: two at a time where memory allows."""
-    two = ["-n2", "--dist=loadfile"]
+    two = ["-n2", "--dist=loadfile", "--no-loadscope-reorder"]  # they are in order: the longest begin
     notebooks = ["--nbval", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}"]
-    beside = [*two, "--no-loadscope-reorder"] if _memory_mb() > 2 * NOTEBOOK_MB else []
+    beside = two if _memory_mb() > 2 * NOTEBOOK_MB else []
     calls = [[*two, "tests/unit", "tests/exercises"], [*notebooks, *beside, "notebooks"]]
     paths = [root() / other.partition("::")[0] for other in others if not other.startswith("-")]
     named = [path for path in paths if path.exists()]

@@ -155,7 +155,6 @@ def open_notebook(page: Page, lab: Lab, name: str) -> None:
         assert time.monotonic() < deadline, f"no kernel for {name} within {STARTUP} s"
         page.wait_for_timeout(200)
     page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
-    idle(page)
 
 
 def idle(page: Page, seconds: float = 90) -> None:
@@ -169,7 +168,8 @@ def idle(page: Page, seconds: float = 90) -> None:
 
 
 def run_all(page: Page) -> None:
-    """Press Run All Cells in the open notebook."""
+    """Press Run All Cells in the open notebook, once its kernel has nothing left to do."""
+    idle(page)
     press(page, "Run", "Run All Cells")
 
 

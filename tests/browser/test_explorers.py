@@ -214,10 +214,9 @@ def static_page(path: Path, theme: str) -> str:
 @pytest.mark.parametrize("path", ALL, ids=[path.stem for path in ALL])
 def test_a_static_page_shows_each_widget_as_a_picture(path: Path, theme: str, page: Page):
     """On a code host or a site no kernel runs: the picture is there, with its alt text, wide or narrow, offline."""
-    html = static_page(path, theme)
+    page.set_content(static_page(path, theme))
     for width in (1280, 640):
         page.set_viewport_size({"width": width, "height": 900})
-        page.set_content(html)
         for alt in stored(path):
             shown = page.get_by_alt_text(alt, exact=True)
             expect(shown).to_be_visible()

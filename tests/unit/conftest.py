@@ -1,4 +1,4 @@
-"""How many random examples tests try that don't say it themselves, and what no test may see of pytest."""
+"""How many random examples tests try that don't say it themselves, which files begin, and what no test may see."""
 
 import os
 
@@ -9,6 +9,26 @@ from hypothesis import settings
 settings.register_profile("many", settings(), max_examples=100)
 settings.register_profile("few", settings(), max_examples=50)
 settings.load_profile(os.environ.get("EDGELAB_EXAMPLES", "few"))
+# Files of many seconds, the longest first: no process that shares the files is left alone with one of them.
+LONGEST = (
+    "test_models",
+    "test_paste",
+    "test_widgets",
+    "test_run",
+    "test_blocks",
+    "test_architecture",
+    "test_tflite",
+    "test_budget",
+    "test_exercises_in_notebooks",
+    "test_cli",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the longest files first, where several processes share them."""
+    if hasattr(config, "workerinput"):
+        rank = {name: number for number, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 @pytest.hookimpl(tryfirst=True)

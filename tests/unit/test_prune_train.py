@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from _eager import eagerly
 
 from edgelab.shrink.compress.prune import (
     channel_scores,
@@ -61,10 +62,12 @@ def test_a_second_training_goes_on_from_the_zeros_there_are(digits):
 
     model = network()
     how = {"epochs": 1, "batch_size": 60, "progress": False}
-    fit(model, *digits, callbacks=[pruning(0.5, begin=1, end=1)], **how)
+    with eagerly():
+        fit(model, *digits, callbacks=[pruning(0.5, begin=1, end=1)], **how)
     zeros = {name: model.get_layer(name).kernel.numpy() == 0 for name in "cde"}
     assert shares(model) == pytest.approx([0.5] * 3)
-    fit(model, *digits, callbacks=[pruning(0.8, begin=1, end=17)], **how)
+    with eagerly():
+        fit(model, *digits, callbacks=[pruning(0.8, begin=1, end=17)], **how)
     assert shares(model) == pytest.approx([0.8] * 3, abs=1e-3)  # rounded to whole weights
     for name, before in zeros.items():
         assert not (before & (model.get_layer(name).kernel.numpy() != 0)).any()
@@ -75,7 +78,8 @@ def test_another_mask_serves_too(digits):
 
     model = network()
     callback = pruning({"d": 0.5}, begin=1, end=5, mask=lambda w, share: two_of_four_mask(w))
-    fit(model, *digits, epochs=1, callbacks=[callback], progress=False)
+    with eagerly():
+        fit(model, *digits, epochs=1, callbacks=[callback], progress=False)
     w = model.get_layer("d").kernel.numpy()
     assert ((w.reshape(-1, 4, 32) != 0).sum(axis=1) == 2).all()
 

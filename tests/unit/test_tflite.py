@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgelab.artifacts import shipped
-from edgelab.infer.tflite import Graph, Operator, Tensor, count_tflite, read, value_bits
+from edgelab.infer.tflite import Graph, Operator, Tensor, read, value_bits
+from edgelab.infer.tflite_cost import count_tflite
 from edgelab.quiet import quiet
 from edgelab.shrink.convert.converter import to_tflite
 from edgelab.train.costs.counting import Cost, count

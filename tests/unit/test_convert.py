@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from _export_once import export_once
 
 from edgelab.artifacts import shipped
 from edgelab.data import load_mnist, to_input
@@ -27,7 +28,8 @@ def digits():
 
 @pytest.fixture(scope="module")
 def converted(cnn, digits):
-    return {mode: to_tflite(cnn, mode, digits[0], digits[1]) for mode in MODES}
+    with export_once():
+        return {mode: to_tflite(cnn, mode, digits[0], digits[1]) for mode in MODES}
 
 
 def test_float32_equals_keras(cnn, digits, converted):
@@ -139,8 +141,10 @@ def test_a_loop_converts_to_the_modes_without_calibration(digits):
     keras.utils.set_random_seed(0)
     model = gru64()
     expected = model.predict(digits[2][:20], verbose=0)
-    for mode in ("float32", "dynamic"):
-        found = Runner(to_tflite(model, mode)).predict(digits[2][:20])
+    with export_once():
+        files = {mode: to_tflite(model, mode) for mode in ("float32", "dynamic")}
+    for mode, file in files.items():
+        found = Runner(file).predict(digits[2][:20])
         # float32: 28 steps of sums in another order; dynamic: weights and activations rounded to 8 bits each step
         np.testing.assert_allclose(found, expected, atol=1e-4 if mode == "float32" else 0.1)
 

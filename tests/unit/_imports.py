@@ -2,6 +2,7 @@
 
 import ast
 import fnmatch
+import functools
 import graphlib
 import os
 import re
@@ -51,9 +52,24 @@ def imports(package: Path) -> dict[str, set[str]]:
     return {name: set().union(*_targets(path, name, known)) for name, path in known.items()}
 
 
+# The rules read the same files one after another.
+_parsed = functools.cache(ast.parse)
+
+
+@functools.cache
+def _importing(source: str) -> list[ast.Import | ast.ImportFrom | ast.Call]:
+    """Return the statements and calls of a file that import something, wherever they stand."""
+    return [
+        node
+        for node in ast.walk(_parsed(source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        or (isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")))
+    ]
+
+
 def _targets(path: Path, module: str, known: dict[str, Path]) -> list[set[str]]:
     found = [set()]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _importing(path.read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             found += [_known(alias.name, known) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -62,7 +78,7 @@ def _targets(path: Path, module: str, known: dict[str, Path]) -> list[set[str]]:
                 depth = node.level - (path.name == "__init__.py")
                 base = ".".join([*module.split(".")[: len(module.split(".")) - depth], *filter(None, [node.module])])
             found += [_known(f"{base}.{alias.name}", known) for alias in node.names]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+        else:
             found += [_known(a.value, known) for a in node.args if isinstance(a, ast.Constant) and a.value]
     return found
 
@@ -94,7 +110,7 @@ def relative_imports(package: Path) -> list[str]:
     return [
         f"{module}, line {node.lineno}"
         for module, path in modules(package).items()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in _importing(path.read_text(encoding="utf-8"))
         if isinstance(node, ast.ImportFrom) and node.level
     ]
 
@@ -138,7 +154,7 @@ def public(package: Path) -> dict[str, Definition]:
         f"{module}.{node.name}": node
         for module, path in modules(package).items()
         if not any(part.startswith("_") for part in module.split("."))
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in _parsed(path.read_text(encoding="utf-8")).body
         if isinstance(node, Definition)
         and not node.name.startswith("_")
         and not any(ast.unparse(decorator).startswith("exercise(") for decorator in node.decorator_list)

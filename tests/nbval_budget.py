@@ -7,6 +7,7 @@ processes share the notebooks, the longest ones begin.
 """
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -134,7 +135,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     # Below the clone, not in the system's temporary folder: data/ is looked for upwards from here.
     build = item.config.rootpath / "build"
     build.mkdir(exist_ok=True)
-    folder = tempfile.TemporaryDirectory(dir=build, prefix=f".{notebook.path.stem}-", ignore_cleanup_errors=True)
+    prefix = f".{notebook.path.stem}-{_controller(item.config)}-"
+    folder = tempfile.TemporaryDirectory(dir=build, prefix=prefix, ignore_cleanup_errors=True)
     notebook.stash[FOLDER] = folder
     notebook.kernel.await_reply = partial(_await_reply, notebook.kernel, notebook.kernel.await_reply)
     message = notebook.kernel.execute_cell_input(f"__import__('os').chdir({folder.name!r})", allow_stdin=False)
@@ -148,6 +150,23 @@ def _start(setup: Callable[[], None]) -> None:
         for name in UNSET:
             patch.delenv(name, raising=False)
         setup()
+
+
+def _controller(config: pytest.Config) -> int:
+    """Return the number of the process that was asked to test: this one, or the one that started it to share the work.
+
+    >>> import types
+    >>> _controller(types.SimpleNamespace()) == os.getpid()
+    True
+    """
+    return os.getppid() if hasattr(config, "workerinput") else os.getpid()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what interrupted runners left: pytest ends their processes at once, and they tidy up nothing."""
+    if not hasattr(config, "workerinput"):
+        for folder in (config.rootpath / "build").glob(f".*-{os.getpid()}-*/"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _await_reply(kernel: RunningKernel, await_reply: Callable[..., None], msg_id: str, timeout: float) -> None:

@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
@@ -248,11 +250,46 @@ def test_what_has_no_notebook_is_tested_beside_a_broken_one(clone, monkeypatch):
     assert cli.main(["test", "tests/unit"]) == 0
 
 
-def test_a_stored_output_changed_by_hand_makes_edgelab_test_fail(clone, monkeypatch):
-    """With the clone's own plugins and the very words of `edgelab test`: in one of two notebooks 43 is not right."""
+def copy_plugins(clone: Path) -> None:
+    """Give a clone what `edgelab test` needs beside notebooks."""
     plugins = [f"tests/nbval_{name}.py" for name in ("budget", "exercises")]
     for name in ("conftest.py", "tests/__init__.py", *plugins, "pyproject.toml"):
         shutil.copy(ROOT / name, clone / name)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
+def test_tests_that_are_interrupted_leave_no_folder_and_no_kernel(clone, monkeypatch):
+    """pytest ends the processes of its second runner at once: their notebooks' folders would stay in build."""
+    copy_plugins(clone)
+    sleep = "import os, pathlib, time\npathlib.Path(os.getcwd() + '.pid').write_text(str(os.getpid()))\ntime.sleep(600)"
+    for name in ("01_a", "02_b"):
+        nbformat.write(new_notebook(cells=[new_code_cell(sleep)]), clone / "notebooks" / f"{name}.ipynb")
+    calls = []
+    monkeypatch.setattr(cli, "_memory_mb", lambda: 2.1 * cli.NOTEBOOK_MB)
+    monkeypatch.setattr(cli, "_python", lambda *arguments, without: calls.append(arguments) or 0)
+    cli.main(["test"])
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "import pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    command = [sys.executable, "-P", "-c", code, *calls[-1][2:]]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    deadline, build = time.monotonic() + 120, clone / "build"
+    while len(list(build.glob(".*.pid"))) < 2 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.1)
+    kernels = [int(path.read_text()) for path in build.glob(".*.pid")]
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, out.decode()
+    assert len(kernels) == 2
+    assert [path.name for path in build.iterdir() if path.is_dir()] == []
+    gone = time.monotonic() + 30  # a kernel looks once a second whether its parent is there
+    while any(map(psutil.pid_exists, kernels)):
+        assert time.monotonic() < gone, "a kernel was left"
+        time.sleep(0.1)
+
+
+def test_a_stored_output_changed_by_hand_makes_edgelab_test_fail(clone, monkeypatch):
+    """With the clone's own plugins and the very words of `edgelab test`: in one of two notebooks 43 is not right."""
+    copy_plugins(clone)
     for name, answer in (("01_right", "42"), ("02_poisoned", "43")):
         output = new_output("stream", name="stdout", text=f"{answer}\n")
         notebook = new_notebook(

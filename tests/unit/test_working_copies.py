@@ -81,6 +81,15 @@ def test_a_damaged_copy_counts_as_changed(course, damage):
     assert (course / "work" / "01_a.ipynb").read_bytes() == damage
 
 
+def test_a_damaged_notebook_replaces_no_copy(course):
+    """A merge that left its marks in notebooks/ must not reach what works."""
+    told(course)
+    before = (course / "work" / "01_a.ipynb").read_bytes()
+    (course / "notebooks" / "01_a.ipynb").write_text('{"cells": [\n<<<<<<< HEAD\n')
+    assert "brought" not in told(course)
+    assert (course / "work" / "01_a.ipynb").read_bytes() == before
+
+
 @pytest.mark.parametrize("record", [None, "", "[]", '{"01_a.ipynb": 3}', '{"01_a.ipynb": {"cells": "x"}}'])
 def test_without_its_record_a_changed_copy_still_stays(course, record):
     """Removed by a tool that tidies hidden files, or cut off: then only what equals the notebook may be replaced."""

@@ -33,7 +33,8 @@ def refresh(notebooks: str | Path, copies: str | Path) -> str:
         if copy.is_file():
             # A copy that no record knows is unchanged if it has the cells of today's notebook.
             known = record.get(name, {"cells": about["cells"]})
-            if known.get("notebook") == about["notebook"]:
+            # What a failed merge left is no newer version.
+            if known.get("notebook") == about["notebook"] or about["cells"] is None:
                 continue
             if _cells(copy.read_bytes()) != known["cells"]:
                 if name in record and known["cells"] != about["cells"]:

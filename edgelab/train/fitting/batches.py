@@ -46,4 +46,6 @@ def stream(
     # Nothing is left to tune, and the tuner's thread sleeps for seconds before it lets an epoch's iterator go.
     options = tf.data.Options()
     options.autotune.enabled = False
+    # Nor to rewrite: TensorFlow would put a second copy of all images into the graph that it rewrites.
+    options.experimental_optimization.apply_default_optimizations = False
     return batches.prefetch(2).with_options(options)

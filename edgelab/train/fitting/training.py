@@ -119,9 +119,10 @@ def fit(
         warmup_target=learning_rate,
         warmup_steps=warmup,
     )
+    # A decay of 0 changes no weight, and AdamW would work out the schedule anew for each variable.
+    rule = keras.optimizers.AdamW(schedule, weight_decay) if weight_decay else keras.optimizers.Adam(schedule)
     model.compile(
-        # A decay of 0 changes no weight, and AdamW would work out the schedule anew for each variable.
-        keras.optimizers.AdamW(schedule, weight_decay=weight_decay) if weight_decay else keras.optimizers.Adam(schedule),
+        rule,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
     )

@@ -1,5 +1,6 @@
 """How many random examples tests try that don't say it themselves, which files begin, and what no test may see."""
 
+import gc
 import os
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import settings
 settings.register_profile("many", settings(), max_examples=100)
 settings.register_profile("few", settings(), max_examples=50)
 settings.load_profile(os.environ.get("EDGELAB_EXAMPLES", "few"))
+# Building a network makes millions of objects, most of which stay: looking among them for garbage as often as Python
+# does takes a sixth of the time.
+gc.set_threshold(100_000, 20, 10)
 # Files of many seconds, the longest first: no process that shares the files is left alone with one of them.
 LONGEST = (
     "test_models",

@@ -5,25 +5,3 @@ from edgelab.course.copy.names import INSTALLED, PASTING, definitions, file_of, 
 from edgelab.course.copy.notice import heading, packages
 from edgelab.course.copy.parse import Piece, annotations_in, example_names, names_used, pieces, statement_text
 from edgelab.course.copy.select import copy_source
-
-__all__ = [
-    "INSTALLED",
-    "PASTING",
-    "File",
-    "Piece",
-    "annotations_in",
-    "assembled",
-    "copy_source",
-    "definitions",
-    "example_names",
-    "file_of",
-    "heading",
-    "import_text",
-    "names_used",
-    "packages",
-    "pasting",
-    "pieces",
-    "public_names",
-    "resolve",
-    "statement_text",
-]

@@ -4,21 +4,3 @@ from edgelab.course.results.benchmarks import measured, results_folder, save_mea
 from edgelab.course.results.recorded import checked, collect, machine, record, table
 from edgelab.course.results.tables import section, summary
 from edgelab.course.results.tables_shrink import compress, distil, engine, exactness, qat
-
-__all__ = [
-    "checked",
-    "collect",
-    "compress",
-    "distil",
-    "engine",
-    "exactness",
-    "machine",
-    "measured",
-    "qat",
-    "record",
-    "results_folder",
-    "save_measured",
-    "section",
-    "summary",
-    "table",
-]

@@ -8,24 +8,3 @@ from edgelab.course.widgets.layers import kernel_over_digit, receptive_field_by_
 from edgelab.course.widgets.light_networks import split_convolution
 from edgelab.course.widgets.networks import activation_and_gradient, learning_rate_on_surface
 from edgelab.course.widgets.quantize import bits_against_accuracy, scale_and_zero_point_on_weights
-
-__all__ = [
-    "DrawingPad",
-    "Explorer",
-    "activation_and_gradient",
-    "bits_against_accuracy",
-    "choice",
-    "cloud_or_edge",
-    "drawing",
-    "kernel_over_digit",
-    "learning_rate_on_surface",
-    "log_slider",
-    "pen",
-    "receptive_field_by_layers",
-    "scale_and_zero_point_on_weights",
-    "slider",
-    "sparsity_against_accuracy",
-    "split_convolution",
-    "temperature_in_distillation",
-    "vanishing_gradient",
-]

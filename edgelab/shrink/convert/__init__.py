@@ -14,25 +14,3 @@ from edgelab.shrink.convert.onnx_export import (
     weight_or_default,
     window_attributes,
 )
-
-__all__ = [
-    "LAST",
-    "MODES",
-    "OnnxGraph",
-    "add_convolution",
-    "add_flatten",
-    "attach",
-    "attached",
-    "check_calibration",
-    "convert_apart",
-    "describe_exit",
-    "fold",
-    "fold_batch_norm",
-    "lstm_tflite",
-    "run_apart",
-    "to_onnx",
-    "to_tflite",
-    "unchecked",
-    "weight_or_default",
-    "window_attributes",
-]

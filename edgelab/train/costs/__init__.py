@@ -2,11 +2,3 @@
 
 from edgelab.train.costs.counting import count
 from edgelab.train.costs.energy_model import Energy, energy, joules_per_byte, joules_per_mac
-
-__all__ = [
-    "Energy",
-    "count",
-    "energy",
-    "joules_per_byte",
-    "joules_per_mac",
-]

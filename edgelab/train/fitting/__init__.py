@@ -5,16 +5,3 @@ from edgelab.train.fitting.batch_norm import settle
 from edgelab.train.fitting.batches import stream
 from edgelab.train.fitting.callbacks import guard, progress_bar
 from edgelab.train.fitting.training import fit, hold_out, set_seed
-
-__all__ = [
-    "Augment",
-    "augmented",
-    "fit",
-    "guard",
-    "hold_out",
-    "progress_bar",
-    "set_seed",
-    "settle",
-    "stream",
-    "warp",
-]

@@ -11,18 +11,3 @@ from edgelab.train.judging.calibrated_confidence import (
     reliability,
 )
 from edgelab.train.judging.evaluation import Evaluation, evaluate, predict, scores
-
-__all__ = [
-    "Abstention",
-    "Evaluation",
-    "Reliability",
-    "abstention",
-    "choose_threshold",
-    "confidence",
-    "evaluate",
-    "expected_calibration_error",
-    "fit_temperature",
-    "predict",
-    "reliability",
-    "scores",
-]

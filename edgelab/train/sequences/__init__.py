@@ -13,22 +13,3 @@ from edgelab.train.sequences.failure_warning import (
     windows,
 )
 from edgelab.train.sequences.vibration import FEATURES, Life, blows, defect_frequency, features, machine
-
-__all__ = [
-    "FEATURES",
-    "Alarms",
-    "Life",
-    "blows",
-    "choose_threshold",
-    "defect_frequency",
-    "features",
-    "fit_sequences",
-    "judge",
-    "life_lstm",
-    "machine",
-    "pad",
-    "split_machines",
-    "step_model",
-    "warning_gru",
-    "windows",
-]

@@ -43,9 +43,7 @@ def store(notebooks: Sequence[str | Path]) -> None:
         try:
             # Beside the notebook, so that data/ is found upwards from here; its own, so that it starts from nothing.
             with tempfile.TemporaryDirectory(dir=folder, prefix=f".{path.stem}-", ignore_cleanup_errors=True) as empty:
-                # Where TensorFlow has a use for oneDNN, it says so on stderr, and adds in another order than elsewhere.
-                environment = kernel_environment(None) | {"TF_ENABLE_ONEDNN_OPTS": "0"}
-                cost = execute(notebook, empty, environment)
+                cost = execute(notebook, empty, kernel_environment(None))
                 left = sorted(os.listdir(empty))
             _refuse_traces(notebook, left)
             normalise(notebook)

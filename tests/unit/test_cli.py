@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from _light_start import light_start
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from edgelab import cli
@@ -259,7 +260,10 @@ def copy_plugins(clone: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without asking it")
 def test_tests_that_are_interrupted_leave_no_folder_and_no_kernel(clone, monkeypatch):
-    """pytest ends the processes of its second runner at once: their notebooks' folders would stay in build."""
+    """pytest ends the processes of its second runner at once: their notebooks' folders would stay in build.
+
+    Before that, xdist gives them 10 s to end by themselves; within a cell they never do, so here they get 0.5 s.
+    """
     copy_plugins(clone)
     sleep = "import os, pathlib, time\npathlib.Path(os.getcwd() + '.pid').write_text(str(os.getpid()))\ntime.sleep(600)"
     for name in ("01_a", "02_b"):
@@ -269,12 +273,13 @@ def test_tests_that_are_interrupted_leave_no_folder_and_no_kernel(clone, monkeyp
     monkeypatch.setattr(cli, "_python", lambda *arguments, without: calls.append(arguments) or 0)
     cli.main(["test"])
     code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from xdist.workermanage import NodeManager; NodeManager.EXIT_TIMEOUT = 0.5\n"
     code += "import pytest; sys.exit(pytest.main(sys.argv[1:]))"
-    command = [sys.executable, "-P", "-c", code, *calls[-1][2:]]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    command, light = [sys.executable, "-P", "-c", code, *calls[-1][2:]], light_start(clone / "light")
+    process = subprocess.Popen(command, env=light, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     deadline, build = time.monotonic() + 120, clone / "build"
     while len(list(build.glob(".*.pid"))) < 2 and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.1)
+        time.sleep(0.02)
     kernels = [int(path.read_text()) for path in build.glob(".*.pid")]
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=60)
@@ -284,7 +289,7 @@ def test_tests_that_are_interrupted_leave_no_folder_and_no_kernel(clone, monkeyp
     gone = time.monotonic() + 30  # a kernel looks once a second whether its parent is there
     while any(map(psutil.pid_exists, kernels)):
         assert time.monotonic() < gone, "a kernel was left"
-        time.sleep(0.1)
+        time.sleep(0.02)
 
 
 def test_a_stored_output_changed_by_hand_makes_edgelab_test_fail(clone, monkeypatch):
@@ -301,7 +306,8 @@ def test_a_stored_output_changed_by_hand_makes_edgelab_test_fail(clone, monkeypa
     monkeypatch.setattr(cli, "_memory_mb", lambda: 2.1 * cli.NOTEBOOK_MB)
     monkeypatch.setattr(cli, "_python", lambda *arguments, without: calls.append(arguments) or 0)
     cli.main(["test", "--color=no"])
-    done = subprocess.run([sys.executable, "-P", *calls[-1]], capture_output=True, text=True, timeout=240)
+    command, light = [sys.executable, "-P", *calls[-1]], light_start(clone / "light")
+    done = subprocess.run(command, env=light, capture_output=True, text=True, timeout=240)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "FAILED notebooks/02_poisoned.ipynb::Cell 0" in done.stdout
     assert "1 failed, 3 passed in" in done.stdout

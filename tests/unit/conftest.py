@@ -22,8 +22,7 @@ LONGEST = (
     "test_blocks",
     "test_architecture",
     "test_tflite",
-    "test_budget",
-    "test_exercises_in_notebooks",
+    "test_nbval_plugins",
     "test_cli",
 )
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import functools
 import gzip
+import hashlib
 import http.server
 import os
 import shutil
@@ -203,8 +204,8 @@ flipped = functools.cache(flip_last)
 
 
 @contextlib.contextmanager
-def serve(reply: Reply) -> Iterator[tuple[str, list[str]]]:
-    """Serve data/mnist on the loopback as a mirror; yield its URL and the list of requested names."""
+def serve(reply: Reply, folder: Path = MNIST) -> Iterator[tuple[str, list[str]]]:
+    """Serve a folder on the loopback as a mirror; yield its URL and the list of requested names."""
     requests: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -213,7 +214,7 @@ def serve(reply: Reply) -> Iterator[tuple[str, list[str]]]:
         def do_GET(self) -> None:
             name = self.path.rpartition("/")[2]
             requests.append(name)
-            reply(self, (MNIST / name).read_bytes())
+            reply(self, (folder / name).read_bytes())
 
         def log_message(self, *arguments: object) -> None:
             pass
@@ -236,23 +237,50 @@ def pasted() -> dict[str, object]:
     return module.__dict__
 
 
-def cache_with_mnist(tmp_path: Path) -> Path:
+def cache_with_mnist(tmp_path: Path, folder: Path = MNIST) -> Path:
     cache = tmp_path / "cache" / "edgelab" / "mnist"
     cache.mkdir(parents=True)
     for name in mnist.MNIST_FILES:
-        shutil.copy(MNIST / name, cache / name)
+        shutil.copy(folder / name, cache / name)
     return cache
 
 
-@pytest.fixture
-def load(tmp_path, monkeypatch) -> Callable[..., mnist.Mnist]:
-    """load_mnist as pasted into a notebook in an empty folder, with an empty cache, which is load.cache."""
+def load_from(module: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., mnist.Mnist]:
+    """Return a pasted module's load_mnist, in an empty folder, with an empty cache, which is its attribute cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    function = pasted()["load_mnist"]
+    function = module["load_mnist"]
     function.cache = tmp_path / "cache" / "edgelab" / "mnist"
+    return function
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch) -> Callable[..., mnist.Mnist]:
+    """load_mnist as pasted into a notebook."""
+    return load_from(pasted(), tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def tenth(tmp_path_factory) -> Path:
+    """A tenth of MNIST under the same names: still several pieces to a download and to an unzipped file."""
+    folder = tmp_path_factory.mktemp("tenth")
+    for name, array in zip(mnist.MNIST_FILES, mnist.load_mnist(MNIST), strict=True):
+        (folder / name).write_bytes(idx(array[: len(array) // 10]))
+    assert (folder / TEST_IMAGES).stat().st_size > 2 * 2**16
+    return folder
+
+
+@pytest.fixture
+def load_tenth(tenth, tmp_path, monkeypatch) -> Callable[..., mnist.Mnist]:
+    """load_mnist as pasted into a notebook, for the tenth of MNIST, which its attribute serve serves as a mirror."""
+    module = pasted()
+    for name, ((count, *rest), _) in mnist.MNIST_FILES.items():
+        md5 = hashlib.md5(gzip.decompress((tenth / name).read_bytes())).hexdigest()
+        module["MNIST_FILES"][name] = ((count // 10, *rest), md5)
+    function = load_from(module, tmp_path, monkeypatch)
+    function.serve = functools.partial(serve, folder=tenth)
     return function
 
 
@@ -280,13 +308,13 @@ def test_a_mirror_fills_the_cache_and_the_second_call_asks_nobody(load, capsys):
 
 
 @pytest.mark.parametrize("failure", [error_500, half, half_without_length, hang_up, garbage, other_data])
-def test_where_the_first_mirror_fails_the_second_serves(load, failure):
-    with serve(failure) as (bad, asked), serve(send_file) as (good, served):
-        found = load(mirrors=(bad, good))
+def test_where_the_first_mirror_fails_the_second_serves(load_tenth, failure):
+    with load_tenth.serve(failure) as (bad, asked), load_tenth.serve(send_file) as (good, served):
+        found = load_tenth(mirrors=(bad, good))
     assert found.y_test[:5].tolist() == [7, 2, 1, 0, 4]
     assert asked == [TRAIN_IMAGES], "a mirror that failed is not asked again first"
     assert served == list(mnist.MNIST_FILES)
-    assert names_in(load.cache) == sorted(mnist.MNIST_FILES)
+    assert names_in(load_tenth.cache) == sorted(mnist.MNIST_FILES)
 
 
 @pytest.mark.parametrize(
@@ -300,13 +328,13 @@ def test_where_the_first_mirror_fails_the_second_serves(load, failure):
         (other_data, "content has MD5"),
     ],
 )
-def test_where_all_mirrors_fail_the_error_names_each_and_no_file_is_left(load, failure, reason):
+def test_where_all_mirrors_fail_the_error_names_each_and_no_file_is_left(load_tenth, failure, reason):
     with (
-        serve(failure) as (first, _),
-        serve(failure) as (second, _),
+        load_tenth.serve(failure) as (first, _),
+        load_tenth.serve(failure) as (second, _),
         pytest.raises(OSError, match="none of 2") as caught,
     ):
-        load(mirrors=(first, second))
+        load_tenth(mirrors=(first, second))
     lines = str(caught.value).splitlines()
     assert first + TRAIN_IMAGES in lines[1]
     assert second + TRAIN_IMAGES in lines[2]
@@ -314,48 +342,51 @@ def test_where_all_mirrors_fail_the_error_names_each_and_no_file_is_left(load, f
     assert reason in lines[2]
     assert "copy the four files" in lines[3]
     assert str(Path.cwd() / "data" / "mnist") in lines[3]
-    assert names_in(load.cache) == []
+    assert names_in(load_tenth.cache) == []
 
 
-def test_a_mirror_that_is_down_is_passed_over(load):
-    with serve(send_file) as (gone, _):
+def test_a_mirror_that_is_down_is_passed_over(load_tenth):
+    with load_tenth.serve(send_file) as (gone, _):
         pass
-    with serve(send_file) as (good, _):
-        assert load(mirrors=(gone, good)).x_test.shape == (10000, 28, 28)
+    with load_tenth.serve(send_file) as (good, _):
+        assert load_tenth(mirrors=(gone, good)).x_test.shape == (1000, 28, 28)
 
 
-def test_a_download_that_stops_midway_keeps_what_is_complete(load):
+def test_a_download_that_stops_midway_keeps_what_is_complete(load_tenth):
     """The next call goes on from there instead of starting again."""
 
     def labels_only(handler: http.server.BaseHTTPRequestHandler, body: bytes) -> None:
-        (send_file if len(body) > 2**20 else half)(handler, body)
+        (send_file if len(body) > 2**16 else half)(handler, body)
 
-    with serve(labels_only) as (mirror, _), pytest.raises(OSError, match=TRAIN_LABELS):
-        load(mirrors=(mirror,))
-    assert names_in(load.cache) == [TRAIN_IMAGES]
-    with serve(send_file) as (mirror, requests):
-        load(mirrors=(mirror,))
+    with load_tenth.serve(labels_only) as (mirror, _), pytest.raises(OSError, match=TRAIN_LABELS):
+        load_tenth(mirrors=(mirror,))
+    assert names_in(load_tenth.cache) == [TRAIN_IMAGES]
+    with load_tenth.serve(send_file) as (mirror, requests):
+        load_tenth(mirrors=(mirror,))
     assert requests == [TRAIN_LABELS, TEST_IMAGES, TEST_LABELS]
 
 
-def test_a_broken_file_in_the_cache_is_fetched_again(load, tmp_path):
-    cache = cache_with_mnist(tmp_path)
-    (cache / TEST_IMAGES).write_bytes((MNIST / TEST_IMAGES).read_bytes()[:1000])
-    with serve(send_file) as (mirror, requests):
-        assert load(mirrors=(mirror,)).x_test.shape == (10000, 28, 28)
+def test_a_broken_file_in_the_cache_is_fetched_again(load_tenth, tenth, tmp_path):
+    cache = cache_with_mnist(tmp_path, tenth)
+    (cache / TEST_IMAGES).write_bytes((tenth / TEST_IMAGES).read_bytes()[:1000])
+    with load_tenth.serve(send_file) as (mirror, requests):
+        assert load_tenth(mirrors=(mirror,)).x_test.shape == (1000, 28, 28)
     assert requests == [TEST_IMAGES]
-    assert (cache / TEST_IMAGES).read_bytes() == (MNIST / TEST_IMAGES).read_bytes()
+    assert (cache / TEST_IMAGES).read_bytes() == (tenth / TEST_IMAGES).read_bytes()
 
 
-def test_a_cache_that_cannot_be_written_is_named(load, tmp_path):
+def test_a_cache_that_cannot_be_written_is_named(load_tenth, tmp_path):
     """Root may write anywhere, so a file lies where the cache's folder should be."""
     (tmp_path / "cache").write_text("in the way")
-    with serve(send_file) as (mirror, _), pytest.raises(OSError, match="the download cannot be kept") as caught:
-        load(mirrors=(mirror,))
-    assert str(caught.value).startswith(str(load.cache / TRAIN_IMAGES))
+    with (
+        load_tenth.serve(send_file) as (mirror, _),
+        pytest.raises(OSError, match="the download cannot be kept") as caught,
+    ):
+        load_tenth(mirrors=(mirror,))
+    assert str(caught.value).startswith(str(load_tenth.cache / TRAIN_IMAGES))
 
 
-def test_a_full_disk_leaves_no_half_file(load, monkeypatch):
+def test_a_full_disk_leaves_no_half_file(load_tenth, monkeypatch):
     def write_some(path: Path, content: bytes) -> None:
         assert path.name not in mnist.MNIST_FILES, "a process that is killed now must leave no half file"
         with path.open("wb") as stream:
@@ -364,10 +395,10 @@ def test_a_full_disk_leaves_no_half_file(load, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", write_some)
     with (
-        serve(send_file) as (mirror, requests),
+        load_tenth.serve(send_file) as (mirror, requests),
         pytest.raises(OSError, match="cannot be kept .No space left") as caught,
     ):
-        load(mirrors=(mirror, mirror))
+        load_tenth(mirrors=(mirror, mirror))
     assert "Free some space" in str(caught.value)
     assert requests == [TRAIN_IMAGES], "another mirror does not help against a full disk"
-    assert names_in(load.cache) == []
+    assert names_in(load_tenth.cache) == []

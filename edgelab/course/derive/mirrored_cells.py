@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import importlib
 import re
 from pathlib import Path
@@ -105,7 +106,7 @@ def _source(name: str) -> str:
     if file is None:
         raise ValueError(f"{name} is not in the package: there is no module {module!r}. {_similar(name)}")
     text = file.read_text(encoding="utf-8")
-    found = [piece for piece in pieces(text) if short in piece.binds]
+    found = [piece for piece in _pieces(text) if short in piece.binds]
     if not found:
         raise ValueError(f"{name} is not in the package: {module} has no {short!r}. {_similar(name)}")
     node = found[0].node
@@ -118,6 +119,12 @@ def _source(name: str) -> str:
         if isinstance(part, ast.ImportFrom) and part.level:
             raise ValueError(f"{name} imports relatively, which no notebook can. Write: from {module.split('.')[0]}.…")
     return statement_text(text.split("\n"), node)
+
+
+@functools.cache
+def _pieces(text: str) -> tuple[Piece, ...]:
+    """Return the pieces of a file's text, read once: a notebook shows several of one file."""
+    return tuple(pieces(text))
 
 
 def _file(module: str) -> Path | None:
@@ -141,7 +148,7 @@ def _similar(name: str) -> str:
     known: dict[str, list[str]] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         module = ".".join((PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
-        for piece in pieces(path.read_text(encoding="utf-8")):
+        for piece in _pieces(path.read_text(encoding="utf-8")):
             for short in piece.binds if piece.alias is None else ():
                 known.setdefault(short.casefold(), []).append(f"{module}.{short}")
     close = difflib.get_close_matches(name.rpartition(".")[2].casefold(), sorted(known))

@@ -250,8 +250,9 @@ def main(check: bool = False, root: str | Path = REPOSITORY) -> int:
     check: write nothing. root: the repository's folder. Returns 0, or 1 when check found a difference.
     Each file is complete or untouched at any time. Raises as `generated` does, before the first is written.
 
-    >>> main(check=True)
-    0
+    >>> main(check=True, root="no/such/folder")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    FileNotFoundError: no...pyproject.toml: not found. `edgelab sync` works in a clone of the repository.
     """
     root = Path(root)
     stale = 0

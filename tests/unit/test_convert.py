@@ -32,6 +32,11 @@ def converted(cnn, digits):
         return {mode: to_tflite(cnn, mode, digits[0], digits[1]) for mode in MODES}
 
 
+def test_an_export_without_the_layers_gives_the_same_file(cnn, digits, converted):
+    """Many tests convert such an export: what they show holds for Keras' own, since both files are equal."""
+    assert to_tflite(cnn, "int8", digits[0], digits[1]) == converted["int8"]
+
+
 def test_float32_equals_keras(cnn, digits, converted):
     """1e-4 on logits of up to 30: both sum the same 800 products in float32, in another order."""
     np.testing.assert_allclose(Runner(converted["float32"]).predict(digits[2]), cnn(digits[2]), atol=1e-4, rtol=1e-5)

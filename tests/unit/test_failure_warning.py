@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from _eager import eagerly
 from _examples import examples
+from _export_once import export_once
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -128,7 +129,8 @@ def test_step_by_step_equals_the_whole_sequence(warning):
     w, u, b, dense_w, dense_b = warning.get_weights()
     np.testing.assert_allclose((gru(X, w, u, b) @ dense_w + dense_b)[:, :, 0], whole, atol=1e-5)
     step = step_model(warning)
-    runner = Runner(to_tflite(step, "float32"), input_range=(-10, 10))
+    with export_once():
+        runner = Runner(to_tflite(step, "float32"), input_range=(-10, 10))
     for run in (lambda v: step(v).numpy(), runner.predict):
         h, logits = np.zeros((len(X), 12), np.float32), []
         for t in range(X.shape[1]):
@@ -145,7 +147,8 @@ def test_both_networks_agree_with_litert(warning):
     last = keras.Sequential([keras.Input((20, 7)), keras.layers.GRU(12), keras.layers.Dense(1)])
     last.set_weights(warning.get_weights())
     for model in (last, life_lstm(20, 7)):
-        runner = Runner(to_tflite(model, "float32"), input_range=(-10, 10))
+        with export_once():
+            runner = Runner(to_tflite(model, "float32"), input_range=(-10, 10))
         for _ in range(2):
             np.testing.assert_allclose(runner.predict(X), model(X).numpy(), atol=1e-5)
 

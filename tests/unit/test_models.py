@@ -118,7 +118,7 @@ def test_parameters_input_and_logits(name):
     assert not np.allclose(logits.sum(axis=1), 1, atol=1e-3), "the output is probabilities; logits are agreed"
 
 
-def descend(model, x, y, steps: int, batch: int = 64) -> list[float]:
+def descend(model, x, y, steps: int, batch: int = 32) -> list[float]:
     """Train with steps of one size for each weight array, 0.005 in the root mean square; return each loss.
 
     Adam's steps are as large, but tracing Keras' optimiser and metrics takes longer than 20 of them.
@@ -147,7 +147,7 @@ def test_every_model_learns_and_converts(name):
     import keras
 
     mnist = load_mnist()
-    x, y = to_input(mnist.x_train[:256]), mnist.y_train[:256]
+    x, y = to_input(mnist.x_train[:128]), mnist.y_train[:128]
     keras.utils.set_random_seed(0)
     model = build(name)
     before = [w.numpy().copy() for w in model.trainable_weights]

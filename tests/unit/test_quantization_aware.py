@@ -6,6 +6,7 @@ from pathlib import Path
 import flatbuffers
 import numpy as np
 import pytest
+from _export_once import export_once
 from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -235,7 +236,8 @@ def converted(digits):
     for bits in (8, 4):
         model = quantize_aware(every_layer(), bits)
         learn_ranges(model, digits[0][:300])
-        made[bits] = model, to_tflite_qat(model)
+        with export_once():
+            made[bits] = model, to_tflite_qat(model)
     return made
 
 

@@ -1,6 +1,7 @@
 """edgelab.course.derive.mirrored_cells: what a notebook shows as the package's code is the package's code."""
 
 import builtins
+import functools
 import json
 import subprocess
 import sys
@@ -223,6 +224,12 @@ def stored() -> list[Path]:
     return sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
+@functools.cache
+def loaded() -> dict[str, nbformat.NotebookNode]:
+    """Read all notebooks once, for tests that only look at them."""
+    return {path.name: nbformat.read(path, 4) for path in stored()}
+
+
 def test_the_notebooks_hold_the_packages_code():
     """A copy that is behind teaches what nobody runs. Write it anew with `make sync`."""
     texts = {path.name: path.read_text(encoding="utf-8") for path in stored()}
@@ -230,7 +237,9 @@ def test_the_notebooks_hold_the_packages_code():
 
 
 def test_sync_mirrors(monkeypatch):
-    """The command, not only the function."""
+    """The command, not only the function. The pictures that it draws too are nothing to mirror, and take time."""
+    for picture in ("pipeline_svg", "frontier_svg"):
+        monkeypatch.setattr(sync, picture, lambda *rows: "")
     monkeypatch.setattr(sync, "mirrored", lambda text, name: f"{name} seen")
     files, names = sync.generated(ROOT), [f"notebooks/{path.name}" for path in stored()]
     assert names
@@ -254,7 +263,7 @@ def lacking(notebook: nbformat.NotebookNode) -> list[str]:
 
 
 def test_mirrored_cells_find_what_they_need():
-    found = {path.name: lacking(nbformat.read(path, 4)) for path in stored()}
+    found = {name: lacking(notebook) for name, notebook in loaded().items()}
     assert {name: problems for name, problems in found.items() if problems} == {}
 
 
@@ -280,5 +289,5 @@ def imported_too(notebook: nbformat.NotebookNode) -> list[str]:
 def test_nothing_is_both_imported_and_mirrored():
     cells = [new_code_cell("from edgelab.x import y"), new_code_cell("", metadata={"tags": ["source:edgelab.x.y"]})]
     assert imported_too(new_notebook(cells=cells)) == ["y"]
-    found = {path.name: imported_too(nbformat.read(path, 4)) for path in stored()}
+    found = {name: imported_too(notebook) for name, notebook in loaded().items()}
     assert {name: names for name, names in found.items() if names} == {}

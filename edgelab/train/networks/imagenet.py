@@ -60,8 +60,8 @@ def imagenet_backbone(
     without a file, OSError where the download fails, ValueError for another name or size or for weights that are not
     this backbone's. Source: Sandler et al. 2018 (MobileNetV2), table 2.
 
-    >>> imagenet_backbone("MobileNetV2", 96, weights=None).output_shape
-    (None, 1280)
+    >>> imagenet_backbone("MobileNetV3Small", 96, weights=None).output_shape
+    (None, 576)
     """
     from keras import Input, Model, applications
 

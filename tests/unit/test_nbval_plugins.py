@@ -45,7 +45,7 @@ from pathlib import Path
 print("EDGELAB_ARTIFACTS" in os.environ, "PYTHONDONTWRITEBYTECODE" in os.environ, "PYTEST_CURRENT_TEST" in os.environ)
 print(os.listdir())
 print(any((parent / "here").is_file() for parent in Path.cwd().parents))"""
-# They run in the order of their names.
+# They run in the order of their names, two at a time: others follow the one that leaves litter, in its process too.
 NOTEBOOKS = {
     "within": notebook(HOUSE, "nbval-skip", printed="False False False\n[]\nTrue\n"),
     "poisoned": notebook("print(6 * 7)", printed="43\n"),
@@ -77,7 +77,8 @@ def session(tmp_path_factory) -> subprocess.CompletedProcess:
     environment = light_start(tmp_path_factory.mktemp("light"))
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment["PYTHONPATH"]])
     hostile = {"EDGELAB_ARTIFACTS": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", *flags, "notebooks"]
+    two = ["-n2", "--dist=loadfile", "--no-loadscope-reorder"]
+    command = [sys.executable, "-m", "pytest", *flags, *two, "notebooks"]
     done = subprocess.run(command, cwd=folder, env=environment | hostile, capture_output=True, text=True, timeout=300)
     done.left = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.suffix != ".ipynb")
     return done

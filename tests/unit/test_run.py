@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from _light_start import light_start
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import edgelab.course.notebooks.run as course
@@ -132,7 +133,8 @@ def interruptible(folder: Path, *arguments: str, handler: str = "default_int_han
     code = f"import signal, sys; signal.signal(signal.SIGINT, signal.{handler})\n"
     code += "from edgelab.cli import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-P", "-c", code, *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=folder, env=light_start(folder / "light"), **pipes, text=True)
 
 
 def started(folder: Path, process: subprocess.Popen) -> int:
@@ -196,9 +198,8 @@ def test_a_full_disk_is_found_before_the_work(tmp_path):
     (tmp_path / "build" / "results.json").write_text("earlier")
     limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))\n"
     limited += "from edgelab.cli import main; sys.exit(main(['run']))"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", limited], cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
+    command, light = [sys.executable, "-P", "-c", limited], light_start(tmp_path / "light")
+    done = subprocess.run(command, cwd=tmp_path, env=light, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr

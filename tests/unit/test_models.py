@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _export_once import export_once
+from _without_weights import without_weights
 
 from edgelab.artifacts import find, read_index, shipped
 from edgelab.data import load_mnist, to_input
@@ -184,8 +185,9 @@ def test_the_unrolled_gru_is_the_same_network():
 
 def test_efficientnet_small_grows_as_it_is_told():
     scaling = compound_scaling(4)
-    scaled = efficientnet_small(scaling.width, scaling.depth)
-    blocks = [sum("depthwise" in layer.name for layer in model.layers) for model in (efficientnet_small(), scaled)]
+    with without_weights():
+        plain, scaled = efficientnet_small(), efficientnet_small(scaling.width, scaling.depth)
+    blocks = [sum("depthwise" in layer.name for layer in model.layers) for model in (plain, scaled)]
     assert blocks == [4, 3 + 5 + 3]  # one block times 2.07, rounded up; two times 2.07; one times 2.07
     assert scaled.layers[-2].output.shape[-1] == 96  # 64 times 1.46
     with pytest.raises(ValueError, match="width 0"):
@@ -207,7 +209,9 @@ def test_efficientnet_small_grows_as_it_is_told():
     ],
 )
 def test_builders_give_their_network_its_name(builder):
-    assert builder().name == builder.__name__
+    with without_weights():
+        model = builder()
+    assert model.name == builder.__name__
 
 
 def test_unknown_name_lists_the_known_ones():

@@ -3,13 +3,18 @@
 import gc
 import os
 
+import numpy  # noqa: F401 (only the libraries that are loaded can be limited)
 import pytest
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 # Whatever else the profile says that holds already stays: whoever runs pytest may have loaded one.
 settings.register_profile("many", settings(), max_examples=100)
 settings.register_profile("few", settings(), max_examples=50)
 settings.load_profile(os.environ.get("EDGELAB_EXAMPLES", "few"))
+# The threads of NumPy's matrix products wait for each other in busy loops: with one thread, small products take a fifth
+# of the processor time. This holds in this process alone: what tests start runs as it does for readers.
+threadpool_limits(1, user_api="blas")
 # Building a network makes millions of objects, most of which stay: looking among them for garbage as often as Python
 # does takes a sixth of the time.
 gc.set_threshold(100_000, 20, 10)

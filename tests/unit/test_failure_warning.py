@@ -189,6 +189,12 @@ def test_alarms_are_judged_by_the_first():
     assert (found.in_time, found.false, found.missed) == (1, 1, 2)
 
 
+def test_an_alarm_as_early_as_allowed_is_no_false_one():
+    """early counts the days that may lie between: the last of them is in time, one more is not."""
+    found = judge([np.ones(1), np.ones(1)], [np.array([20]), np.array([21])], 0.5, early=20)
+    assert (found.in_time, found.false, found.missed) == (1, 1, 0)
+
+
 def test_scores_of_another_length_are_named():
     with pytest.raises(ValueError, match="machine 1 has 2 scores and 3 days"):
         judge([np.ones(3), np.ones(2)], [np.arange(3)[::-1]] * 2, 0)

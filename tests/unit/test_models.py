@@ -183,6 +183,15 @@ def test_the_unrolled_gru_is_the_same_network():
     np.testing.assert_allclose(loop(x), unrolled(x), atol=1e-5)
 
 
+def test_a_deeper_efficientnet_halves_the_image_as_often():
+    """A stage strides once, whatever its repeats: one stride for each would leave a map of one pixel."""
+    with without_weights():
+        deep = [efficientnet_small(depth=depth) for depth in (1.0, 2.0)]
+    maps = [[layer.output.shape for layer in model.layers if layer.output.ndim == 4] for model in deep]
+    sides = [shapes[-1][1] for shapes in maps]  # of the last convolution
+    assert sides == [4, 4]
+
+
 def test_efficientnet_small_grows_as_it_is_told():
     scaling = compound_scaling(4)
     with without_weights():

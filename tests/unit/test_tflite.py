@@ -221,6 +221,21 @@ def test_int4_is_unpacked_in_order():
     assert count_tflite(graph).macs == count_tflite(source).macs
 
 
+def test_each_of_the_sixteen_int4_is_its_twos_complement():
+    """Symmetric quantizers never write -8, so no file of theirs tells it from +8."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    values = [*range(8), *range(-8, 0)]
+    raw = [(low & 15) | (high & 15) << 4 for low, high in zip(values[::2], values[1::2], strict=True)]
+    tensor = schema.TensorT(shape=[1, 16], type=schema.TensorType.INT4, name="w", buffer=1)
+    part = schema.SubGraphT(tensors=[tensor], inputs=[], outputs=[0])
+    builder = flatbuffers.Builder()
+    model = schema.ModelT(3, subgraphs=[part], buffers=[schema.BufferT(), schema.BufferT(data=raw)])
+    builder.Finish(model.Pack(builder), b"TFL3")
+    assert read(bytes(builder.Output())).tensors[0].data.tolist() == [values]
+
+
 def test_what_is_no_tflite_says_what_it_expects(tmp_path):
     with pytest.raises(ValueError, match=r"small_cnn.keras: not a .tflite \(260,261 bytes.*to_tflite"):
         read(shipped("small_cnn"))

@@ -67,7 +67,7 @@ ifneq ($(shell cat .venv/.stamp 2> /dev/null),$(CURDIR))
 endif
 
 .venv/.stamp: pyproject.toml uv.lock hatch_build.py binder/ipython_kernel_config.json | $(filter .tools/bin/uv,$(UV))
-	@echo 'Building .venv from uv.lock; about a minute and 3 GB, once ...'
+	@echo 'Building .venv from uv.lock; about a minute and 2.5 GB, once ...'
 	@[ ! -f $@ ] || [ "$$(cat $@)" = '$(CURDIR)' ] || rm -rf .venv
 	@$(UV) sync --quiet --frozen --extra course --extra browser --compile-bytecode
 	@echo '$(CURDIR)' > $@

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-# Seconds: no cell of the course comes near it, and a cell that hangs does not hang the tests for long.
+# Seconds: far more than any cell of the course takes; a cell that hangs ends the test after this time.
 CELL_TIMEOUT = 600
 # What a notebook's kernel takes at most, and the pytest beside it.
 NOTEBOOK_MB = 1500
@@ -19,7 +19,7 @@ NOTEBOOK_MB = 1500
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code: 0, 1 for an error in words, 2 for a wrong command.
 
-    130 after Ctrl-C and 143 after SIGTERM, which ends the work in the same orderly way.
+    It is 130 after Ctrl-C and 143 after SIGTERM, which stops the work in the same orderly way.
     arguments: as typed after `edgelab`; None takes those of this process.
 
     >>> main(["bench", "no_such_script"])
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, others = parser.parse_known_args(arguments)
     if others and options.command not in ("test", "lab"):
         parser.error(f"unrecognized arguments: {' '.join(others)}")
-    # A character that the terminal cannot show must not end a long run; a log file gets each line when it is said.
+    # A character that the terminal cannot show must not end a long run; a log file gets each line when it is printed.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace", line_buffering=True)
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def root() -> Path:
-    """Return the clone's folder: the one we are in, or the one that this package runs from.
+    """Return the clone's folder: the current one or a parent of it, else the one that this package runs from.
 
     Raises FileNotFoundError outside a clone, saying where to get the course.
 
@@ -146,7 +146,7 @@ def _test(_: argparse.Namespace, others: list[str]) -> int:
 
 
 def _refuse_broken(places: list[Path]) -> None:
-    """Raise ValueError for a file in these places that is no notebook: pytest would show a traceback of its own."""
+    """Raise ValueError for a file in these places that is not a notebook: pytest would show its own traceback."""
     from edgelab.course.notebooks.execute import read
 
     for place in places:
@@ -155,7 +155,7 @@ def _refuse_broken(places: list[Path]) -> None:
 
 
 def _memory_mb() -> float:
-    """Return how much memory programs can still take, in MB (10^6 bytes)."""
+    """Return the available memory in MB (10^6 bytes)."""
     import psutil
 
     return psutil.virtual_memory().available / 1e6
@@ -195,7 +195,7 @@ def _bench(options: argparse.Namespace, _: list[str]) -> int:
 
 
 def _python(*arguments: str, without: tuple[str, ...] = (), stop: signal.Signals = signal.SIGINT) -> int:
-    """Run this Python in the clone, without those variables; return its exit code, whoever presses Ctrl-C.
+    """Run this Python in the clone, without those variables, and return its exit code, also after Ctrl-C.
 
     stop: the signal that ends it in an orderly way, sent where this process gets SIGTERM.
     """
@@ -217,7 +217,7 @@ def _python(*arguments: str, without: tuple[str, ...] = (), stop: signal.Signals
 
 @contextlib.contextmanager
 def _at_sigterm(act: Callable[[], object]) -> Iterator[list[int]]:
-    """Call act where this process is told to end, instead of ending at once; the list then has an entry."""
+    """Call act when this process receives SIGTERM, instead of ending at once; the list then has an entry."""
     told: list[int] = []
 
     def handle(number: int, _: object) -> None:
@@ -235,7 +235,7 @@ def _at_sigterm(act: Callable[[], object]) -> Iterator[list[int]]:
 
 
 def _press_ctrl_c() -> None:
-    """Do what Ctrl-C does, which all of the course's commands know how to end at."""
+    """Do what Ctrl-C does: all commands of the course handle it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a job that a script started in the background
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.raise_signal(signal.SIGINT)

@@ -1,1 +1,1 @@
-"""Course: what turns the package into a course (plots, the notebook runner, copying helpers)."""
+"""Course: exercises, widgets, figures, the notebook runner, `edgelab copy` and `edgelab sync`."""

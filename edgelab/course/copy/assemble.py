@@ -1,4 +1,4 @@
-"""Write pieces of one file or of several as a file of its own, spaced and ordered as linters and formatters expect."""
+"""Write pieces of one or several files as one file, spaced and ordered as linters and formatters expect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDTH = 120  # of a line, as in pyproject.toml
 
 
 class File(NamedTuple):
-    """What a copy takes of a file: the file's lines, and those of its pieces that are needed, in order.
+    """The part of a file that a copy takes: the file's lines, and the pieces that are needed, in order.
 
     >>> File(["import os"], [])
     File(lines=['import os'], parts=[])
@@ -25,9 +25,9 @@ class File(NamedTuple):
 
 
 def assembled(heading: str, files: list[File]) -> str:
-    """Return a heading and pieces of files, each as it is written there; of several files, all imports come first.
+    """Return a heading and pieces of files as one text, all imports first where there are several files.
 
-    files: in the order in which they stand. No two of them may bring different things of one name.
+    files: in the order of the text. No two of them may define different things under one name.
 
     >>> from edgelab.course.copy import pieces
     >>> text = "import os\\n\\nNAME = os.name"
@@ -66,7 +66,7 @@ def import_text(aliases: Iterable[ast.alias], like: ast.stmt) -> str:
 
 
 def _statements(lines: list[str], parts: list[Piece], used: set[str]) -> list[str]:
-    """Return pieces of a file, given by its lines, each as it is written there, after the blank lines it needs."""
+    """Return pieces of a file, each as it stands there, after the blank lines that it needs."""
     text: list[str] = []
     last = guard = None
     for node in dict.fromkeys(part.node for part in parts):
@@ -83,7 +83,7 @@ def _statements(lines: list[str], parts: list[Piece], used: set[str]) -> list[st
 
 
 def _import_of(lines: list[str], group: list[Piece], used: set[str]) -> str:
-    """Return an import with only the names of a group of pieces, as it is written where it needs no change."""
+    """Return an import with only the names of a group of pieces, unchanged where all its names are needed."""
     node, mark = group[0].node, _mark(group, used)
     if len(group) == len(node.names) and not mark:
         return "\n".join(lines[node.lineno - 1 : node.end_lineno])
@@ -91,7 +91,7 @@ def _import_of(lines: list[str], group: list[Piece], used: set[str]) -> str:
 
 
 def _mark(group: Iterable[Piece], used: set[str]) -> str:
-    """Return what tells linters, which don't read examples, that only an example uses a name of an import."""
+    """Return a comment for linters, which do not read examples: only an example uses a name of this import."""
     return "" if all(part.binds & used for part in group) else "  # noqa: F401 (for the example)"
 
 
@@ -125,7 +125,7 @@ def _place(part: Piece) -> tuple:
 
 
 def _sorted_import(group: dict[str, Piece], used: set[str], indent: str) -> list[str]:
-    """Return an import of a group of names, by text: on one line, or with a line for each where that is too long."""
+    """Return an import of a group of names as text: on one line, or one line a name where that is too long."""
 
     def key(name: str) -> tuple:
         kind = 0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2
@@ -140,6 +140,6 @@ def _sorted_import(group: dict[str, Piece], used: set[str], indent: str) -> list
 
 
 def _natural(name: str) -> tuple:
-    """Return a sort key in which int8 comes before int16, and letters don't care for their case."""
+    """Return a sort key that puts int8 before int16 and ignores case."""
     words = re.findall(r"\d+|\D+", name.lower())
     return tuple((not word.isdigit(), int(word) if word.isdigit() else 0, word) for word in words)

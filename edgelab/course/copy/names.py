@@ -1,6 +1,6 @@
-"""The names that `edgelab copy` knows: what the package promises to be copied, and which definition a name means.
+"""The names that `edgelab copy` accepts: what can be copied, and which definition a name stands for.
 
-Sources are read, never imported: listing the package costs no TensorFlow.
+Sources are read, never imported: listing the package does not import TensorFlow.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from edgelab.course.copy.parse import Definition
 
 PACKAGE = Path(__file__).resolve().parents[2]
-# What these wings promise: their functions and classes work where edgelab isn't installed.
+# Functions and classes of these wings work where edgelab is not installed.
 PASTING = ("mnist", "data", "artifacts", "quiet", "maths", "train", "infer", "shrink")
 # Except those that look for the shipped models, which the installed package has beside it.
 INSTALLED = tuple(f"edgelab.artifacts.{name}" for name in ("models_folder", "names", "shipped", "find"))
@@ -34,7 +34,7 @@ def public_names() -> list[str]:
 def definitions() -> list[str]:
     """Return every public function and class of the package under the file that defines it, in the order of the files.
 
-    The answers of exercises are not among them: they are asked for with `solution()`.
+    Solutions of exercises are left out: `solution()` prints them.
 
     >>> "edgelab.shrink.convert.converter.to_tflite" in definitions()
     True

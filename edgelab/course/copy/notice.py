@@ -48,7 +48,7 @@ def heading(full: str, parts: list[Piece]) -> str:
 def packages(part: Piece) -> set[str]:
     """Return the top-level packages that a piece imports: at the top, inside a function, or in a string with code.
 
-    A string counts that is Python with an import in it: a function may run it in another process.
+    A string that is Python code with an import counts too: a function may run it in another process.
 
     >>> from edgelab.course.copy import pieces
     >>> sorted(set.union(*map(packages, pieces("import os.path\\nCHILD = 'import numpy as np'"))))
@@ -64,7 +64,7 @@ def packages(part: Piece) -> set[str]:
 
 
 def _foreign(found: Iterable[str]) -> set[str]:
-    """Return the packages that do not come with Python."""
+    """Return the packages that are not part of Python."""
     return set(found) - sys.stdlib_module_names
 
 
@@ -85,7 +85,7 @@ def _imported(tree: ast.AST) -> set[str]:
 
 
 def _imported_by(text: str) -> set[str]:
-    """Return the top-level packages that a text imports, none where it is no Python."""
+    """Return the top-level packages that a text imports, none where it is not Python."""
     try:
         return _imported(ast.parse(textwrap.dedent(text)))
     except (SyntaxError, ValueError):  # ValueError: a null character

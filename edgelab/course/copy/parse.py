@@ -1,6 +1,6 @@
-"""Read a source file as pieces: which names each top-level statement makes, and which it takes from the rest.
+"""Read a source file as pieces: which names each top-level statement binds, and which it needs from the rest.
 
-Files are parsed, never imported: looking at a training function costs no TensorFlow.
+Files are parsed, never imported: reading a training function does not import TensorFlow.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Piece(NamedTuple):
     """A top-level statement of a file, or one name of an import.
 
     node: the statement. alias: the name, where it is an import. guard: the test of the `if TYPE_CHECKING:` that it
-    stands under, else None. binds, needs: the names it makes, and those it takes from the rest of the file.
+    stands under, else None. binds, needs: the names that it binds, and those that it needs from the rest of the file.
 
     >>> [sorted(piece.binds) for piece in pieces("import os.path\\nA = B = os.name")]
     [['os'], ['A', 'B']]
@@ -32,7 +32,7 @@ class Piece(NamedTuple):
 
 
 def pieces(source: str) -> list[Piece]:
-    """Split the source of a module into its pieces, in order. Raises SyntaxError where it is no Python.
+    """Split the source of a module into its pieces, in order. Raises SyntaxError for text that is not Python.
 
     >>> [sorted(piece.needs) for piece in pieces("def f(x: Array):\\n    return x + SHIFT\\n\\n\\nSHIFT = 3")]
     [['Array', 'SHIFT'], []]
@@ -67,7 +67,7 @@ def statement_text(lines: list[str], node: ast.stmt) -> str:
 
 
 def names_used(code: str) -> frozenset[str]:
-    """Return the names that code takes from its surroundings: not its locals, nor what it binds at the top.
+    """Return the names that code needs from outside: neither its locals nor what it binds at the top level.
 
     >>> sorted(names_used("def f(x: Array):\\n    import os\\n    return [scale(os, y) for y in x]"))
     ['Array', 'scale']
@@ -114,7 +114,7 @@ def _statement(node: ast.stmt, guard: ast.expr | None) -> list[Piece]:
     top = symtable.symtable(code, "<copied>", "exec").get_symbols()
     binds = {symbol.get_name() for symbol in top if symbol.is_assigned() or symbol.is_imported()}
     for part in ast.walk(node) if not isinstance(node, Definition) else ():
-        # TABLE["key"] = value makes TABLE what it is, as much as the line that first binds it.
+        # TABLE["key"] = value is needed for TABLE as much as the line that first binds it.
         if isinstance(part, ast.Subscript | ast.Attribute) and isinstance(part.ctx, ast.Store):
             while isinstance(part, ast.Subscript | ast.Attribute):
                 part = part.value

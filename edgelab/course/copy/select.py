@@ -1,7 +1,7 @@
-"""Print one function or class of the package with just what it needs, so that it works in a file of its own.
+"""Print one function or class of the package with what it needs to work in a file of its own.
 
-Sources are read, never imported: copying a training function costs no TensorFlow. What `from edgelab.WING.FILE import
-name` at the top of a file brings is copied too, where both files belong to wings that promise to work alone.
+Sources are read, never imported: copying a training function does not import TensorFlow. What `from edgelab.WING.FILE
+import name` at the top of a file brings is copied too, where both files belong to wings that promise to work alone.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Derive: what `make sync` writes from elsewhere, pins, badges, tables, mirrored cells."""
+"""Derive: what `make sync` writes: pins, badges, tables, mirrored cells."""

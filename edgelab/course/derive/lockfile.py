@@ -12,7 +12,7 @@ def pins(lock: str | Path, extra: str = "course") -> list[str]:
     lock: path of uv.lock. extra: an extra of pyproject.toml. Returns sorted lines such as "numpy==2.4.6 ;
     python_full_version < '3.12'"; tools of the dev group are not among them, nor edgelab itself. The lock
     is read here, not exported by uv, so that each version of uv, and none, gives the same lines.
-    Raises ValueError when the lock knows no such extra.
+    Raises ValueError when the lock has no such extra.
 
     >>> [line for line in pins(Path(__file__).parents[3] / "uv.lock", "device") if line.startswith("ai-edge-litert")]
     ['ai-edge-litert==2.3.0']
@@ -55,7 +55,7 @@ def _reached(packages: list[dict], extra: str) -> dict[tuple[str, str], set[froz
 
 
 def _marker(alternatives: set[frozenset[str]]) -> str:
-    """Write alternatives of markers as one marker; the empty text where each supported platform meets one of them."""
+    """Write alternatives of markers as one marker; the empty text where every platform satisfies one."""
     from packaging.markers import Marker
 
     # tensorflow and tensorflow-cpu need the same packages: "linux or not linux" is no condition.
@@ -81,8 +81,7 @@ def _marker(alternatives: set[frozenset[str]]) -> str:
 def environment(requirements: list[str]) -> str:
     """Return a conda environment file that lets pip install the requirements under Python 3.11.
 
-    requirements: lines of a pip requirements file. They stand inline, since `-r uv.lock` is nothing that
-    conda knows.
+    requirements: lines of a pip requirements file. They stand inline, because conda cannot read uv.lock.
 
     >>> print(environment(["-e .", "numpy==2.4.6"]).splitlines()[-1])
           - "numpy==2.4.6"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parents[2]
 EXERCISES = "edgelab.course.exercises"
-# What begins like one of ours has to be one: a misspelt tag would leave a cell to go stale, unseen.
+# A tag with one of our prefixes must be valid: with a misspelt tag, a cell would go out of date unnoticed.
 TAG = re.compile(r"(source|exercise)\b.*")
 
 
@@ -52,8 +52,8 @@ def mirrored(text: str, path: str) -> str:
     """Return a notebook's JSON with each mirrored cell as the package has it; outputs and counts stay as they are.
 
     text: the .ipynb file's content. path: its name, for the errors. A notebook that is right comes back unchanged, to
-    the byte. Raises ValueError naming notebook, code cell and tag when there is no notebook, no such thing in the
-    package, or two tags ask for one cell.
+    the byte. Raises ValueError that names the notebook, code cell and tag, when the file is not a notebook, the
+    package has no such name, or a cell has two such tags.
 
     >>> from nbformat.v4 import new_code_cell, new_notebook, writes
     >>> cell = new_code_cell(metadata={"tags": ["source:edgelab.course.derive.mirrored_cells.EXERCISES"]})
@@ -88,7 +88,7 @@ def mirrored(text: str, path: str) -> str:
 def content(tag: str) -> str:
     """Return what a cell with this tag holds.
 
-    tag: `source:QUALIFIED.NAME` or `exercise:MODULE.NAME`. Raises ValueError saying what is wrong with it.
+    tag: `source:QUALIFIED.NAME` or `exercise:MODULE.NAME`. Raises ValueError that says what is wrong with it.
 
     >>> content("source:edgelab.course.derive.mirrored_cells.PACKAGE")
     'PACKAGE = Path(__file__).resolve().parents[2]'
@@ -144,7 +144,7 @@ def _simple(piece: Piece) -> bool:
 
 
 def _similar(name: str) -> str:
-    """Name what the package has that resembles a qualified name."""
+    """Return names of the package that are similar to a qualified name."""
     known: dict[str, list[str]] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         module = ".".join((PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")

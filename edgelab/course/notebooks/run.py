@@ -104,7 +104,7 @@ def _run_one(path: Path, notebook: "NotebookNode", build: Path, environment: dic
 
     failed = build / f"{path.stem}.failed.ipynb"
     try:
-        # Below build, not in the system's temporary folder: data/ is looked for upwards from here.
+        # Below build, not in the system's temporary folder: data/ is searched for upwards from here.
         with tempfile.TemporaryDirectory(dir=build, prefix=f".{path.stem}-", ignore_cleanup_errors=True) as folder:
             cost = execute(notebook, folder, environment, progress.update)
         collect(notebook)
@@ -112,7 +112,7 @@ def _run_one(path: Path, notebook: "NotebookNode", build: Path, environment: dic
         try:
             write_atomic(failed, nbformat.writes(notebook) + "\n")
             kept = f"As far as it came: {_near(failed)}"
-        except OSError as full:  # what the cell said may be of the same full disk, and must not be lost
+        except OSError as full:  # the cell's own error may come from the same full disk, and must not be lost
             kept = f"As far as it came it is not kept: {full}"
         raise NotebookError(f"{path.name}: {error}\n{kept}") from error
     about = {"date": _now(), "seconds": round(cost.seconds, 1), "peak_mb": round(cost.peak_mb)}
@@ -124,7 +124,7 @@ def _run_one(path: Path, notebook: "NotebookNode", build: Path, environment: dic
 
 @contextlib.contextmanager
 def _say_how_to_continue(path: Path, build: Path, progress: "_Progress") -> Iterator[None]:
-    """Add to a failure, a full disk or a Ctrl-C in this notebook how to go on from it."""
+    """Add to a failure, a full disk or a Ctrl-C how to continue from this notebook."""
     how = f"edgelab run --from {path.stem}   (or: make run FROM={path.stem.partition('_')[0]})"
     try:
         yield
@@ -140,7 +140,7 @@ def _say_how_to_continue(path: Path, build: Path, progress: "_Progress") -> Iter
 
 
 def _check_writable(build: Path) -> None:
-    """Write and remove a file the size of a few notebooks, before an hour's work has nowhere to go."""
+    """Write and remove a file the size of a few notebooks, so that a full disk is found before the run begins."""
     probe = write_atomic(build / ".space", bytes(8_000_000))
     probe.unlink()
 
@@ -163,7 +163,7 @@ def _read_back(paths: list[Path], build: Path) -> tuple[list[dict], list[dict]]:
 
 
 class _Progress:
-    """The one progress bar: which notebook, how long it has been, how long it will be by the recorded costs."""
+    """The progress bar: current notebook, time passed, and time left by the recorded costs."""
 
     def __init__(self, expected: dict[str, float]) -> None:
         from tqdm import tqdm
@@ -224,7 +224,7 @@ def _bar(documents: dict[Path, "NotebookNode"]) -> Iterator[_Progress]:
 
 
 def _near(path: Path) -> str:
-    """Write a path as one would type it here."""
+    """Return a path as one would type it in the current folder."""
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 

@@ -1,4 +1,4 @@
-"""Store notebooks executed: run them, strip what changes from run to run, record what they cost."""
+"""Store notebooks with their outputs: run them, strip what changes from run to run, record their cost."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from edgelab.course.notebooks.execute import Cost, NotebookError, execute, kerne
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-# A notebook that a code host still renders, and that a reader on a phone still loads.
+# Code hosts still render a notebook of this size, and a phone still loads it.
 MAX_BYTES = 1_000_000
 WIDGETS = "application/vnd.jupyter.widget-state+json"
 
@@ -21,9 +21,9 @@ WIDGETS = "application/vnd.jupyter.widget-state+json"
 def store(notebooks: Sequence[str | Path]) -> None:
     """Execute notebooks with the shipped models and write each back in place with its outputs and its cost.
 
-    Nothing of a run is kept that would differ in the next one on the same machine: no timestamps, no kernel
-    version, widget ids by their order; the cost in metadata.edgelab.cost changes only when it moved by a quarter.
-    A notebook is written only when all of it ran. Raises NotebookError naming notebook and cell when one fails,
+    What would differ in the next run on the same machine is not kept: timestamps and the kernel's version are removed,
+    widgets get ids by their order, and the cost in metadata.edgelab.cost changes only when it moved by a quarter.
+    A notebook is written only when all its cells ran. Raises NotebookError naming notebook and cell when one fails,
     writes to stderr, or grows over 1 MB.
 
     >>> import nbformat
@@ -41,7 +41,7 @@ def store(notebooks: Sequence[str | Path]) -> None:
         notebook = read(path)
         folder = path.resolve().parent
         try:
-            # Beside the notebook, so that data/ is found upwards from here; its own, so that it starts from nothing.
+            # Beside the notebook, so that data/ is found upwards from here; a new one, so that it is empty.
             with tempfile.TemporaryDirectory(dir=folder, prefix=f".{path.stem}-", ignore_cleanup_errors=True) as empty:
                 cost = execute(notebook, empty, kernel_environment(None))
                 left = sorted(os.listdir(empty))
@@ -59,7 +59,7 @@ def store(notebooks: Sequence[str | Path]) -> None:
 
 def _refuse_traces(notebook: "NotebookNode", files: Sequence[str]) -> None:
     """Raise NotebookError when a cell wrote to stderr, or files were left in the working folder."""
-    # A stored warning tells of the author's machine; a file left behind lands among the reader's notebooks.
+    # A stored warning is about the author's machine; a file left behind lands among the reader's notebooks.
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for number, cell in enumerate(code, start=1):
         for output in cell.outputs:

@@ -1,4 +1,4 @@
-"""Working copies of the notebooks: what a reader runs and changes, so that the clone stays as it came."""
+"""Working copies of the notebooks: a reader runs and changes these, and the clone stays clean."""
 
 import hashlib
 import json
@@ -12,11 +12,11 @@ RECORD = ".copies.json"
 
 
 def refresh(notebooks: str | Path, copies: str | Path) -> str:
-    """Copy each notebook that has no copy yet, or whose copy is of an older version and unchanged; say what was done.
+    """Copy each notebook that has no copy yet, or an unchanged copy of an older version; return what was done.
 
-    notebooks, copies: folders; the second is made. JupyterLab rewrites a notebook that it merely opened, so a copy
-    counts as changed where the text of its cells does; its outputs are made anew by running it. A changed copy is never
-    touched. The copy of a notebook that is gone goes too, unless it was changed. Returns one line for the reader, and
+    notebooks, copies: folders; the second is made. JupyterLab rewrites a notebook when it opens it, so a copy
+    counts as changed only when the text of its cells changed; outputs do not count. A changed copy is never
+    touched. An unchanged copy whose notebook no longer exists is removed. Returns one line for the reader, and
     one more where a changed copy is behind. Raises OSError where the copies cannot be written.
 
     >>> import tempfile
@@ -31,9 +31,9 @@ def refresh(notebooks: str | Path, copies: str | Path) -> str:
     for name, data in originals.items():
         copy, about = copies / name, {"notebook": hashlib.sha256(data).hexdigest(), "cells": _cells(data)}
         if copy.is_file():
-            # A copy that no record knows is unchanged if it has the cells of today's notebook.
+            # A copy without a record is unchanged if it has the cells of the present notebook.
             known = record.get(name, {"cells": about["cells"]})
-            # What a failed merge left is no newer version.
+            # A file with the marks of a failed merge is not a newer version.
             if known.get("notebook") == about["notebook"] or about["cells"] is None:
                 continue
             if _cells(copy.read_bytes()) != known["cells"]:
@@ -57,7 +57,7 @@ def refresh(notebooks: str | Path, copies: str | Path) -> str:
 
 
 def _cells(data: bytes) -> str | None:
-    """Return the SHA-256 of the types and texts of a notebook's cells, None where it is no notebook."""
+    """Return the SHA-256 of the types and texts of a notebook's cells, None for a file that is not a notebook."""
     try:
         cells = [[cell["cell_type"], "".join(cell["source"])] for cell in json.loads(data)["cells"]]
     except (ValueError, KeyError, TypeError):
@@ -66,7 +66,7 @@ def _cells(data: bytes) -> str | None:
 
 
 def _read_record(copies: Path) -> dict[str, Mapping[str, str | None]]:
-    """Return what is known of the copies; where the record is damaged, nothing."""
+    """Return the record of the copies, empty where it is damaged."""
     try:
         record = json.loads((copies / RECORD).read_text(encoding="utf-8"))
         return {name: {key: about[key] for key in ("notebook", "cells")} for name, about in record.items()}

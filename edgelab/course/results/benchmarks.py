@@ -8,7 +8,7 @@ from pathlib import Path
 def results_folder() -> Path:
     """Return benchmarks/results of the repository this package lies in.
 
-    Raises FileNotFoundError where there is none: an installed package does not carry the measurements.
+    Raises FileNotFoundError where there is none: the installed package does not include the measurements.
 
     >>> results_folder().name
     'results'
@@ -45,7 +45,8 @@ def measured(name: str, folder: str | Path | None = None) -> dict:
 def save_measured(name: str, rows: list[dict], folder: str | Path | None = None) -> Path:
     """Write what a benchmark measured, with the command, the date, the machine and the versions beside it.
 
-    rows: one dict a run. folder: default benchmarks/results. Safe to call after each run: the file is replaced whole.
+    rows: one dict a run. folder: default benchmarks/results. Can be called after each run: it replaces the file
+    atomically.
 
     >>> save_measured("doctest", [{"seed": 1}], "build").name
     'doctest.json'

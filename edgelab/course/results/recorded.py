@@ -1,4 +1,4 @@
-"""Results of the course: a notebook records a row, the runner collects the rows and prints one table."""
+"""Results of the course: notebooks record rows, and the runner prints them as one table."""
 
 import math
 import numbers
@@ -13,7 +13,7 @@ MIME = "application/vnd.edgelab.result+json"
 
 
 def record(model: str, format: str, runtime: str, accuracy: float, bytes: int, latency_ms: float | None = None) -> None:
-    """Show one result in a notebook, in words for the reader and as data for the results table.
+    """Show one result in a notebook, as a line for the reader and as data for the results table.
 
     model, format, runtime: names, e.g. "small_cnn", "int8", "LiteRT". accuracy: share of right answers, 0 to 1.
     bytes: size of the model's file. latency_ms: milliseconds for one image, kept to 3 significant digits; None
@@ -115,7 +115,7 @@ def collect(notebook: "NotebookNode") -> list[dict]:
 
 
 def table(rows: Iterable[Mapping]) -> str:
-    """Lay out results as a table that reads well in a terminal and renders as Markdown.
+    """Return results as a Markdown table that is also readable in a terminal.
 
     rows: results as `collect` returns them. Returns lines without a line break at the end; a latency that was
     not measured is a dash. Raises ValueError for a row that is not a result.

@@ -1,4 +1,4 @@
-"""What was measured, as README and benchmarks/README show it: tables made from benchmarks/results, with commands."""
+"""The tables of README and benchmarks/README, made from benchmarks/results, each with its command."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from edgelab.course.results import tables_shrink
 
 
 def section(folder: str | Path, name: str, lay_out: Callable[[list[dict]], str] | None = None) -> str:
-    """Lay out one measurement as Markdown, with the command that makes it.
+    """Return one measurement as Markdown, with the command that makes it.
 
     folder: benchmarks/results. name: a measurement with a table. lay_out: from the rows to the text, instead of the
     table. Returns "" where it was not measured. Raises ValueError naming a file that is not what its benchmark writes.
@@ -30,7 +30,7 @@ def section(folder: str | Path, name: str, lay_out: Callable[[list[dict]], str] 
 
 
 def summary(folder: str | Path) -> str:
-    """Lay out all measurements of a folder as Markdown: contents, then a heading and a table for each.
+    """Return all measurements of a folder as Markdown: contents, then a heading and a table for each.
 
     folder: benchmarks/results. Returns "" when nothing was measured. Raises ValueError as `section` does.
 

@@ -1,4 +1,4 @@
-"""What shrinking was measured to cost and to save: tables made from benchmarks/results, and README's sentence."""
+"""The tables on shrinking, made from benchmarks/results, and README's paragraph on exactness."""
 
 from collections.abc import Iterable
 from statistics import mean, median
@@ -42,7 +42,7 @@ def engine(rows: list[dict]) -> str:
 
 
 def exactness(rows: list[dict]) -> str:
-    """Say in one paragraph what the rows of benchmarks/engine.py show: how far engine and runtimes are bit-exact.
+    """Return one paragraph on the rows of benchmarks/engine.py: where engine and runtimes are bit-exact.
 
     >>> row = {"model": "tiny_int8", "runtime": "xnnpack", "logits": 100_000, "differ": {"reference": 7, "xnnpack": 0}}
     >>> print(exactness([row]))

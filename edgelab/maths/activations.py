@@ -1,4 +1,4 @@
-"""Activations and their gradients. `…_grad(dy, x)`: the upstream gradient, and the input of the forward pass."""
+"""Activations and their gradients. `…_grad(dy, x)` takes the upstream gradient and the input of the forward pass."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from edgelab.maths.checks import as_float, same_shape
 
 
 def relu(x: np.ndarray) -> np.ndarray:
-    """Return max(0, x) of each element.
+    """Return max(0, x) for each element.
 
     x: any shape; float32 stays float32, integers become float64. Nair and Hinton 2010, section 2.
 
@@ -18,9 +18,9 @@ def relu(x: np.ndarray) -> np.ndarray:
 
 
 def relu_grad(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return dL/dx of `relu`: the upstream gradient where x > 0, else 0, at 0 as well.
+    """Return dL/dx of `relu`: the upstream gradient dy where x > 0, and 0 where x <= 0.
 
-    dy, x: one shape. Raises ValueError naming both where they differ.
+    dy, x: the same shape. Raises ValueError naming both shapes where they differ.
 
     >>> relu_grad(np.ones(3), np.array([-2.0, 0.0, 3.0]))
     array([0., 0., 1.])
@@ -30,9 +30,10 @@ def relu_grad(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def leaky_relu(x: np.ndarray, negative_slope: float = 0.2) -> np.ndarray:
-    """Return x where it is positive, else negative_slope * x; Keras' default slope.
+    """Return x where x > 0, and negative_slope * x elsewhere.
 
-    x: any shape; float32 stays float32, integers become float64. Maas, Hannun and Ng 2013, section 2.
+    x: any shape; float32 stays float32, integers become float64. The default slope is Keras'. Maas, Hannun
+    and Ng 2013, section 2.
 
     >>> leaky_relu(np.array([-2.0, 0.0, 3.0]))
     array([-0.4,  0. ,  3. ])
@@ -42,9 +43,9 @@ def leaky_relu(x: np.ndarray, negative_slope: float = 0.2) -> np.ndarray:
 
 
 def leaky_relu_grad(dy: np.ndarray, x: np.ndarray, negative_slope: float = 0.2) -> np.ndarray:
-    """Return dL/dx of `leaky_relu`: dy where x > 0, else negative_slope * dy, at 0 as well.
+    """Return dL/dx of `leaky_relu`: dy where x > 0, and negative_slope * dy where x <= 0.
 
-    dy, x: one shape. Raises ValueError naming both where they differ.
+    dy, x: the same shape. Raises ValueError naming both shapes where they differ.
 
     >>> leaky_relu_grad(np.ones(3), np.array([-2.0, 0.0, 3.0]))
     array([0.2, 0.2, 1. ])
@@ -54,7 +55,7 @@ def leaky_relu_grad(dy: np.ndarray, x: np.ndarray, negative_slope: float = 0.2) 
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    """Return 1 / (1 + exp(-x)) of each element, without overflow however large x is.
+    """Return 1 / (1 + exp(-x)) for each element, without overflow for any x.
 
     x: any shape; float32 stays float32, integers become float64. Goodfellow et al. 2016, equation 3.30.
 
@@ -67,9 +68,9 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def sigmoid_grad(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return dL/dx of `sigmoid`: dy * y * (1 - y), y = sigmoid(x).
+    """Return dL/dx of `sigmoid`: dy * y * (1 - y), with y = sigmoid(x).
 
-    dy, x: one shape. Raises ValueError naming both where they differ.
+    dy, x: the same shape. Raises ValueError naming both shapes where they differ.
 
     >>> sigmoid_grad(np.ones(3), np.array([-1000.0, 0.0, 1000.0]))
     array([0.  , 0.25, 0.  ])
@@ -80,7 +81,7 @@ def sigmoid_grad(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def tanh(x: np.ndarray) -> np.ndarray:
-    """Return the hyperbolic tangent of each element: 2 sigmoid(2 x) - 1.
+    """Return the hyperbolic tangent of each element, which is 2 sigmoid(2 x) - 1.
 
     x: any shape; float32 stays float32, integers become float64. LeCun et al. 1998, Efficient BackProp, section 4.4.
 
@@ -92,9 +93,9 @@ def tanh(x: np.ndarray) -> np.ndarray:
 
 
 def tanh_grad(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Return dL/dx of `tanh`: dy * (1 - y²), y = tanh(x).
+    """Return dL/dx of `tanh`: dy * (1 - y²), with y = tanh(x).
 
-    dy, x: one shape. Raises ValueError naming both where they differ.
+    dy, x: the same shape. Raises ValueError naming both shapes where they differ.
 
     >>> tanh_grad(np.ones(3), np.array([-1000.0, 0.0, 1000.0]))
     array([0., 1., 0.])
@@ -106,8 +107,8 @@ def tanh_grad(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
 def softmax(z: np.ndarray) -> np.ndarray:
     """Return exp(z) / sum(exp(z)) over the last axis: positive numbers that add up to 1.
 
-    z: logits (…, classes); float32 stays float32, integers become float64. The largest is taken out first, which
-    changes nothing and keeps exp from overflowing. Raises ValueError without a last axis, or where it is empty.
+    z: logits (…, classes); float32 stays float32, integers become float64. The largest logit is subtracted first:
+    the result is the same, and exp cannot overflow. Raises ValueError where z has no axis or no class.
     Bridle 1990, Probabilistic interpretation of feedforward classification network outputs.
 
     >>> softmax(np.array([[0.0, 0.0], [1000.0, -1000.0]]))
@@ -122,9 +123,9 @@ def softmax(z: np.ndarray) -> np.ndarray:
 
 
 def softmax_grad(dy: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Return dL/dz of `softmax`, p * (dy - sum(dy * p)): the product with its Jacobian diag(p) - p pᵀ.
+    """Return dL/dz of `softmax`: p * (dy - sum(dy * p)), the product of dy and the Jacobian diag(p) - p pᵀ.
 
-    dy, z: (…, classes), one shape. Raises ValueError naming both where they differ.
+    dy, z: (…, classes), the same shape. Raises ValueError naming both shapes where they differ.
 
     >>> softmax_grad(np.array([[1.0, 0.0]]), np.zeros((1, 2)))
     array([[ 0.25, -0.25]])

@@ -33,9 +33,9 @@ def conv2d_loops(
     padding: str = "valid",
     dilation: int | tuple[int, int] = 1,
 ) -> np.ndarray:
-    """Cross-correlate images with kernels by the definition, one product at a time: to read, not to use.
+    """Cross-correlate images with kernels by the definition, one product at a time: for reading, far too slow for use.
 
-    Arguments, result and errors: as for `conv2d`, which is thousands of times faster.
+    Arguments, result and errors: as for `conv2d`.
 
     >>> conv2d_loops(np.arange(9).reshape(1, 3, 3, 1), np.ones((2, 2, 1, 1)))[0, :, :, 0].tolist()
     [[8.0, 12.0], [20.0, 24.0]]
@@ -63,11 +63,11 @@ def conv2d(
     padding: str = "valid",
     dilation: int | tuple[int, int] = 1,
 ) -> np.ndarray:
-    """Cross-correlate images with kernels: at each place, the sum of products of kernel and what it sees, plus a bias.
+    """Cross-correlate images with kernels: at each place, the sum of weights times the pixels under them, plus a bias.
 
-    x: (n, height, width, in). w: (height, width, in, out). b: (out,) or None. stride s, dilation d: a number, or a pair
-    (vertical, horizontal). padding: "valid" or "same", as in Keras. Returns (n, rows, columns, out): float64 if an
-    operand is, else float32. Raises ValueError naming the shapes that do not fit.
+    x: (n, height, width, in). w: (height, width, in, out). b: (out,) or None. stride, dilation: an integer, or a pair
+    (vertical, horizontal). padding: "valid" or "same", as in Keras. Returns (n, rows, columns, out): float64 where x or
+    w is, else float32. Raises ValueError naming the shapes that do not match.
     Goodfellow, Bengio and Courville 2016, Deep Learning, equation 9.6.
 
     >>> conv2d(np.arange(9).reshape(1, 3, 3, 1), np.ones((2, 2, 1, 1)))[0, :, :, 0].tolist()
@@ -76,7 +76,7 @@ def conv2d(
     x, w = operands(x, w)
     view = windows(x, w.shape[:2], stride, padding, dilation)
     places, outputs = view.shape[:3], w.shape[3]
-    seen = view.reshape(np.prod(places), w.size // outputs)  # one row a place: all that the kernel sees there
+    seen = view.reshape(np.prod(places), w.size // outputs)  # one row for each place: the pixels under the kernel
     return plus_bias((seen @ w.reshape(-1, outputs)).reshape(*places, outputs), b)
 
 
@@ -88,11 +88,11 @@ def conv2d_grad(
     padding: str = "valid",
     dilation: int | tuple[int, int] = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (dx, dw, db) of `conv2d`, given dy, the gradient of the loss by its output.
+    """Return (dx, dw, db) of `conv2d`, given dy, the gradient of the loss with respect to its output.
 
     dy: (n, rows, columns, out). x, w, stride, padding, dilation: as in the forward pass. dw sums x times dy over all
-    places; dx sums, for each pixel, w times dy over the places that saw it; db sums dy. Raises ValueError as `conv2d`
-    does, and where dy has not the shape of the output. Dumoulin and Visin 2016, section 4.
+    places; dx sums, for each pixel, w times dy over the places that cover it; db sums dy. Raises ValueError as `conv2d`
+    does, and where dy does not have the shape of the output. Dumoulin and Visin 2016, section 4.
 
     >>> [d.shape for d in conv2d_grad(np.ones((1, 2, 2, 5)), np.ones((1, 4, 4, 3)), np.ones((3, 3, 3, 5)))]
     [(1, 4, 4, 3), (3, 3, 3, 5), (5,)]
@@ -116,8 +116,8 @@ def true_conv2d(
 ) -> np.ndarray:
     """Convolve in the strict sense: flip the kernel in both directions, then cross-correlate.
 
-    Arguments, result and errors: as for `conv2d`. No framework's layer does this; a learnt kernel would come out
-    flipped, and answer the same. Goodfellow, Bengio and Courville 2016, Deep Learning, equation 9.5.
+    Arguments, result and errors: as for `conv2d`. The layers of frameworks do not flip: training would learn the kernel
+    flipped, with the same outputs. Goodfellow, Bengio and Courville 2016, Deep Learning, equation 9.5.
 
     >>> x, w = np.arange(1, 10).reshape(1, 3, 3, 1), np.array([[1, 0, -1], [0, 1, 0], [1, 0, -1]]).reshape(3, 3, 1, 1)
     >>> conv2d(x, w).item(), true_conv2d(x, w).item()
@@ -134,11 +134,12 @@ def depthwise_conv2d(
     padding: str = "valid",
     dilation: int | tuple[int, int] = 1,
 ) -> np.ndarray:
-    """Cross-correlate each channel with kernels of its own: no channel hears of another.
+    """Cross-correlate each channel with kernels of its own: channels do not mix.
 
     x: (n, height, width, channels). w: (height, width, channels, multiplier). b: (channels × multiplier,) or None.
-    Returns (n, rows, columns, channels × multiplier), where output c × multiplier + m reads channel c. The rest as for
-    `conv2d`. Howard et al. 2017, MobileNets, equation 3; Keras' DepthwiseConv2D.
+    multiplier: the number of kernels for each channel. Returns (n, rows, columns, channels × multiplier); output
+    c × multiplier + m is made from channel c. Everything else as for `conv2d`.
+    Howard et al. 2017, MobileNets, equation 3; Keras' DepthwiseConv2D.
 
     >>> depthwise_conv2d(np.ones((1, 3, 3, 2)), np.ones((2, 2, 2, 1))).shape
     (1, 2, 2, 2)
@@ -159,7 +160,7 @@ def depthwise_conv2d_grad(
     padding: str = "valid",
     dilation: int | tuple[int, int] = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (dx, dw, db) of `depthwise_conv2d`, given dy, the gradient of the loss by its output.
+    """Return (dx, dw, db) of `depthwise_conv2d`, given dy, the gradient of the loss with respect to its output.
 
     dy: (n, rows, columns, channels × multiplier). Arguments as in the forward pass, errors as for `conv2d_grad`.
 
@@ -178,22 +179,22 @@ def depthwise_conv2d_grad(
 
 
 def pointwise_conv2d(x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
-    """Mix the channels of each pixel with a kernel of 1×1: a dense layer, used at every pixel.
+    """Mix the channels of each pixel with a kernel of 1×1: the same dense layer at every pixel.
 
     x: (n, height, width, in). w: (1, 1, in, out). b: (out,) or None. Returns (n, height, width, out).
-    Raises ValueError as `conv2d` does, and for a larger kernel. Lin, Chen and Yan 2014, Network in network.
+    Raises ValueError as `conv2d` does, and for a kernel larger than 1×1. Lin, Chen and Yan 2014, Network in network.
 
     >>> pointwise_conv2d(np.ones((1, 2, 2, 3)), np.ones((1, 1, 3, 5))).shape
     (1, 2, 2, 5)
     """
     x, w = operands(x, w)
     if w.shape[:2] != (1, 1):
-        raise ValueError(f"w has shape {w.shape}; a pointwise kernel is (1, 1, channels, outputs). Else use conv2d")
+        raise ValueError(f"w has shape {w.shape}; expected (1, 1, channels, outputs). For a larger kernel use conv2d")
     return plus_bias(x @ w[0, 0], b)
 
 
 def pointwise_conv2d_grad(dy: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (dx, dw, db) of `pointwise_conv2d`: those of a dense layer, summed over all pixels.
+    """Return (dx, dw, db) of `pointwise_conv2d`: the gradients of a dense layer, with dw and db summed over all pixels.
 
     dy: (n, height, width, out). x, w: as in the forward pass. Raises ValueError as `conv2d_grad` does.
 
@@ -203,7 +204,7 @@ def pointwise_conv2d_grad(dy: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple
     x, w = operands(x, w)
     if w.shape[:2] != (1, 1):
         raise ValueError(
-            f"w has shape {w.shape}; a pointwise kernel is (1, 1, channels, outputs). Else use conv2d_grad"
+            f"w has shape {w.shape}; expected (1, 1, channels, outputs). For a larger kernel use conv2d_grad"
         )
     dy = upstream(dy, (*x.shape[:3], w.shape[3]))
     dw = np.tensordot(x, dy, axes=((0, 1, 2), (0, 1, 2)))
@@ -219,8 +220,9 @@ def conv2d_macs(
 ) -> int:
     """Count the multiply-accumulates of a convolution on one image: each weight is used once at each place.
 
-    image: (height, width). kernel: the shape of w, (height, width, in, out) or, depthwise, (height, width, channels,
-    multiplier). Products with padding count, as frameworks compute them; biases don't. Errors as `output_size`.
+    image: (height, width). kernel: the shape of w, (height, width, in, out), or (height, width, channels, multiplier)
+    for a depthwise layer. Products with the zeros of the padding count, since frameworks compute them; biases do not.
+    Raises ValueError as `output_size` does.
 
     >>> conv2d_macs((28, 28), (3, 3, 1, 16))
     97344

@@ -1,4 +1,4 @@
-"""Dense layers, losses and back-propagation, forward and backward, in Keras' layouts; activations are re-exported."""
+"""Dense layers and losses, forward and backward, in Keras' layouts; the activations are re-exported here."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from edgelab.maths.activations import sigmoid_grad as sigmoid_grad
 from edgelab.maths.activations import softmax_grad as softmax_grad
 from edgelab.maths.activations import tanh as tanh
 from edgelab.maths.activations import tanh_grad as tanh_grad
-from edgelab.maths.checks import as_float, check_dense, check_labels, same_shape
+from edgelab.maths.checks import as_float, check_dense, check_finite, check_labels, check_not_empty, same_shape
 
 
 def dense(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return x @ w + b: each output is a weighted sum of all inputs, and a bias.
+    """Return x @ w + b: each output is a weighted sum of all inputs plus a bias.
 
     x: (n, inputs). w: (inputs, outputs). b: (outputs,). Returns (n, outputs); float32 stays float32, integers become
-    float64. Raises ValueError naming both shapes and the axis that doesn't fit.
+    float64. Raises ValueError naming the shapes and the axis that do not match.
 
     >>> dense(np.array([[1.0, 2.0]]), np.array([[1.0, 0.0, 3.0], [0.0, 1.0, 4.0]]), np.array([0.0, 0.0, 0.5]))
     array([[ 1. ,  2. , 11.5]])
@@ -36,7 +36,7 @@ def dense_grad(dy: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray
     """Return (dx, dw, db) of `dense`: dy wᵀ, xᵀ dy, and dy summed over the batch.
 
     dy: (n, outputs). x: (n, inputs). w: (inputs, outputs). The gradients have the shapes of x, w and b.
-    Raises ValueError naming the shapes that don't fit. Rumelhart, Hinton and Williams 1986, equations 6 and 7.
+    Raises ValueError naming the shapes that do not match. Rumelhart, Hinton and Williams 1986, equations 6 and 7.
 
     >>> [g.tolist() for g in dense_grad(np.array([[1.0]]), np.array([[2.0, 3.0]]), np.array([[4.0], [5.0]]))]
     [[[4.0, 5.0]], [[2.0], [3.0]], [1.0]]
@@ -49,37 +49,35 @@ def dense_grad(dy: np.ndarray, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray
 def mean_squared_error(y_pred: np.ndarray, y: np.ndarray) -> float:
     """Return the mean of (y_pred - y)² over all elements, in squared units of y.
 
-    y_pred, y: one shape, (n,) or (n, outputs). Raises ValueError where the shapes differ or there is nothing.
+    y_pred, y: the same shape, (n,) or (n, outputs). Raises ValueError where the shapes differ or are empty.
 
     >>> mean_squared_error(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
     2.0
     """
     y_pred, y = same_shape(y_pred=y_pred, y=y)
-    if y.size == 0:
-        raise ValueError(f"y has shape {y.shape}: the mean of nothing; expected at least one sample")
+    check_not_empty(y=y)
     return float(np.mean((y_pred - y) ** 2))
 
 
 def mean_squared_error_grad(y_pred: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return dL/dy_pred of `mean_squared_error`: 2 (y_pred - y) / number of elements.
 
-    y_pred, y: one shape. Raises ValueError where the shapes differ or there is nothing.
+    y_pred, y: the same shape. Raises ValueError where the shapes differ or are empty.
 
     >>> mean_squared_error_grad(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
     array([ 0., -2.])
     """
     y_pred, y = same_shape(y_pred=y_pred, y=y)
-    if y.size == 0:
-        raise ValueError(f"y has shape {y.shape}: the mean of nothing; expected at least one sample")
+    check_not_empty(y=y)
     return 2 * (y_pred - y) / y.size
 
 
 def cross_entropy(logits: np.ndarray, y: np.ndarray) -> float:
     """Return the mean over the batch of -log softmax(logits)[label], in nats.
 
-    logits: (n, classes). y: integers (n,), 0 to classes - 1. Computed as log sum exp(z) - z[label], the largest logit
-    taken out, so that no logit is too large. Raises ValueError for shapes that don't fit, an empty batch, labels out
-    of range; TypeError for labels that are no integers. Goodfellow et al. 2016, section 6.2.2.3.
+    logits: (n, classes). y: integers (n,), 0 to classes - 1. Computed as log sum exp(z) - z[label] after
+    subtracting the largest logit, so that exp cannot overflow. Raises ValueError for shapes that do not match, an empty
+    batch and labels out of range; TypeError for labels that are not integers. Goodfellow et al. 2016, section 6.2.2.3.
 
     >>> round(cross_entropy(np.zeros((1, 10)), [3]), 4), cross_entropy(np.array([[1000.0, 0.0]]), [1])
     (2.3026, 1000.0)
@@ -90,7 +88,7 @@ def cross_entropy(logits: np.ndarray, y: np.ndarray) -> float:
 
 
 def cross_entropy_grad(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return dL/dlogits of `cross_entropy`: (p - 1 at the label) / n, with p = softmax(logits).
+    """Return dL/dlogits of `cross_entropy`: p = softmax(logits), minus 1 at the label, divided by n.
 
     logits: (n, classes). y: integers (n,). Returns (n, classes). Raises as `cross_entropy` does.
 
@@ -107,7 +105,7 @@ def two_layer(x: np.ndarray, params: Sequence[np.ndarray]) -> np.ndarray:
     """Return the logits of a network of two dense layers with a ReLU between them.
 
     x: (n, inputs). params: [w1, b1, w2, b2] of shapes (inputs, hidden), (hidden,), (hidden, classes), (classes,).
-    Raises ValueError naming the shapes that don't fit.
+    Raises ValueError naming the shapes that do not match.
 
     >>> two_layer(np.array([[1.0, -1.0]]), [np.eye(2), np.zeros(2), np.ones((2, 3)), np.zeros(3)])
     array([[1., 1., 1.]])
@@ -120,7 +118,7 @@ def two_layer_grad(dlogits: np.ndarray, x: np.ndarray, params: Sequence[np.ndarr
     """Return the gradients [dw1, db1, dw2, db2] of `two_layer`, by the chain rule from the last layer to the first.
 
     dlogits: (n, classes), the upstream gradient. x, params: as for `two_layer`. Raises ValueError naming the shapes
-    that don't fit. Rumelhart, Hinton and Williams 1986, Learning representations by back-propagating errors.
+    that do not match. Rumelhart, Hinton and Williams 1986, Learning representations by back-propagating errors.
 
     >>> x, params = np.ones((4, 3)), [np.ones((3, 5)), np.zeros(5), np.ones((5, 2)), np.zeros(2)]
     >>> [g.shape for g in two_layer_grad(np.ones((4, 2)), x, params)]
@@ -134,10 +132,10 @@ def two_layer_grad(dlogits: np.ndarray, x: np.ndarray, params: Sequence[np.ndarr
 
 
 class GradientCheck(NamedTuple):
-    """What `gradient_check` found: the largest difference, relative, and where it is.
+    """The largest difference that `gradient_check` found, and the element where it is.
 
     relative_error: the largest |analytic - numeric|, divided by the largest absolute value of either gradient.
-    worst: the index of that element. analytic, numeric: both gradients there.
+    worst: the index of that element. analytic, numeric: the two gradients of that element.
 
     >>> GradientCheck(0.5, (0,), 2.0, 1.0).worst
     (0,)
@@ -150,11 +148,11 @@ class GradientCheck(NamedTuple):
 
 
 def numeric_gradient(f: Callable[[np.ndarray], float], x: np.ndarray) -> np.ndarray:
-    """Return (f(x + h) - f(x - h)) / 2h for each element of x, in float64: two calls of f an element.
+    """Return (f(x + h) - f(x - h)) / 2h for each element of x, in float64, with two calls of f for each.
 
-    f: from an array like x to one number. x: where; it isn't changed. h = 6e-6 max(1, |x|), the third root of the
-    rounding error, where the error of the formula and that of rounding meet. Raises ValueError where f gives no single
-    number. Press et al. 2007, Numerical recipes, section 5.7.
+    f: takes an array like x, returns one number. x: the point; it is not changed. h = 6e-6 max(1, |x|): 6e-6 is the
+    third root of float64's rounding error, where rounding and the formula's own error are about equal. Raises
+    ValueError where f does not return a single number. Press et al. 2007, Numerical recipes, section 5.7.
 
     >>> numeric_gradient(lambda x: (x**2).sum(), np.array([1.0, 2.0])).round(6)
     array([2., 4.])
@@ -167,30 +165,26 @@ def numeric_gradient(f: Callable[[np.ndarray], float], x: np.ndarray) -> np.ndar
         above[i], below[i] = x[i] + h, x[i] - h
         values = np.array([f(above), f(below)], float)
         if values.shape != (2,):
-            raise ValueError(f"f gives shape {values.shape[1:]}; expected one number, such as (dy * y).sum()")
+            raise ValueError(f"f returns shape {values.shape[1:]}; expected one number, such as (dy * y).sum()")
         numeric[i] = (values[0] - values[1]) / (above[i] - below[i])
     return numeric
 
 
 def gradient_check(f: Callable[[np.ndarray], float], x: np.ndarray, grad: np.ndarray) -> GradientCheck:
-    """Compare a gradient with `numeric_gradient`, and say where the two differ most.
+    """Compare a gradient with `numeric_gradient`, and return the element where the two differ most.
 
-    f: from an array like x to one number. x: where. grad: df/dx there, of the shape of x. A right gradient is within
-    about 1e-8, unless f has a kink (ReLU) within h of x, or is computed in float32. Raises ValueError where shapes
-    differ or x is empty, and for NaN or infinity, saying at which element.
+    f: takes an array like x, returns one number. x: the point. grad: df/dx at x, of the shape of x. The relative error
+    of a correct gradient is below about 1e-8, unless f has a kink (ReLU) within h of x or computes in float32. Raises
+    ValueError where shapes differ or x is empty, and for NaN or infinity, naming the element.
 
     >>> x = np.array([1.0, 2.0])
     >>> gradient_check(lambda x: (x**2).sum(), x, grad=2 * x).relative_error < 1e-8
     True
     """
     x, grad = (np.asarray(a, float) for a in same_shape(x=x, grad=grad))
-    if x.size == 0:
-        raise ValueError(f"x has shape {x.shape}; expected at least one element")
+    check_not_empty(x=x)
     numeric = numeric_gradient(f, x)
-    for name, values in {"x": x, "grad": grad, "the numeric gradient": numeric}.items():
-        for i in np.argwhere(~np.isfinite(values))[:1]:
-            at = tuple(i.tolist())
-            raise ValueError(f"{name} is {values[at]} at {at}; expected finite numbers")
+    check_finite(x=x, grad=grad, **{"the numeric gradient of f": numeric})
     difference = np.abs(grad - numeric)
     worst = tuple(int(i) for i in np.unravel_index(difference.argmax(), x.shape))
     largest = max(np.abs(grad).max(), np.abs(numeric).max())

@@ -1,4 +1,4 @@
-"""Send each image to a server, or compute where it was taken? Latency, energy and traffic of both."""
+"""Latency, power and traffic of two ways to process images: on a server, or on the device that takes them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 
 class Budget(NamedTuple):
-    """What it costs to answer a steady stream of images.
+    """The cost of processing a steady stream of images.
 
-    latency: seconds from taking an image to having its answer; inf where images come faster than they are dealt with.
-    watts: power that the device spends on sending or on computing. bits_per_second: that leave the device.
-    keeps_up: whether the images are dealt with as fast as they come.
+    latency: seconds from taking an image to its answer; inf where images arrive faster than they are processed.
+    watts: power that the device needs for sending or computing. bits_per_second: traffic that leaves the device.
+    keeps_up: whether images are processed as fast as they arrive.
 
     >>> Budget(latency=0.1, watts=0.5, bits_per_second=8, keeps_up=True).bytes_per_day
     86400.0
@@ -24,7 +24,7 @@ class Budget(NamedTuple):
 
     @property
     def bytes_per_day(self) -> float:
-        """Bytes that leave the device in a day; 0 means that nobody else can look at them."""
+        """Bytes that leave the device in a day; 0 means that no image leaves it."""
         return self.bits_per_second / 8 * 86_400
 
 
@@ -35,12 +35,12 @@ def cloud(
     round_trip_seconds: float,
     joules_per_bit: float = 438.39e-9,
 ) -> Budget:
-    """Send every image to a server that answers at once: latency 8B/C + T, power 8Br e, as long as 8Br <= C.
+    """Send every image to a server that needs no time itself: latency 8B/C + T, power 8Br e, while 8Br <= C.
 
     image_bytes: B. images_per_second: r, evenly spaced. uplink_bits_per_second: C. round_trip_seconds: T, of an empty
-    message and its answer. joules_per_bit: e, by default what LTE adds for each bit sent, 438.39 mW per Mbit/s (3G
-    868.98e-9, Wi-Fi 283.17e-9: Huang et al. 2012, table 4, α_u); the radio's base power is left out, which favours the
-    cloud. Raises ValueError naming an argument that is no positive number (T and e may be 0).
+    message and its answer. joules_per_bit: e, by default that of LTE, 438.39 mW per Mbit/s (3G 868.98e-9, Wi-Fi
+    283.17e-9: Huang et al. 2012, table 4, α_u). The radio's base power is left out, which favours the cloud. Raises
+    ValueError naming an argument that is not a finite number above 0 (T and e may be 0).
 
     >>> round(cloud(3_000, 10, 1_000_000, 0.05).latency, 3)
     0.074
@@ -56,11 +56,12 @@ def cloud(
 
 
 def edge(macs: float, images_per_second: float, macs_per_second: float, joules_per_mac: float = 280e-12) -> Budget:
-    """Compute every answer on the device: latency M/F, power M r e, as long as M r <= F. Nothing leaves.
+    """Process every image on the device: latency M/F, power M r e, while M r <= F. No image leaves the device.
 
     macs: M, multiply-accumulates of one image. images_per_second: r. macs_per_second: F. joules_per_mac: e, by default
-    four instructions of 70 pJ on a plain 45 nm processor; the sum itself takes 0.3 pJ of that in 8 bits, 4.6 pJ in
-    float32 (Horowitz 2014, figure 1.1.9). Raises ValueError naming an argument that is no positive number (e may be 0).
+    four instructions of 70 pJ on a plain 45 nm processor; the arithmetic alone takes 0.3 pJ of that in 8 bits, 4.6 pJ
+    in float32 (Horowitz 2014, figure 1.1.9). Raises ValueError naming an argument that is not a finite number above 0
+    (e may be 0).
 
     >>> edge(700_000, 10, 7_000_000).latency
     0.1
@@ -76,7 +77,7 @@ def edge(macs: float, images_per_second: float, macs_per_second: float, joules_p
 def check_positive(or_zero: bool = False, **values: float) -> None:
     """Raise ValueError naming the first value that is not a finite number above 0.
 
-    or_zero: let 0 pass too.
+    or_zero: allow 0 as well.
 
     >>> check_positive(metres=-1)
     Traceback (most recent call last):

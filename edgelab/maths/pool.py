@@ -9,10 +9,10 @@ from edgelab.maths.windows import add_windows, windows
 def max_pool2d(
     x: np.ndarray, size: int | tuple[int, int], stride: int | tuple[int, int] | None = None, padding: str = "valid"
 ) -> np.ndarray:
-    """Take the largest value of each window, channel by channel: y[n, p, q, c] = max over i, j of what (p, q) sees.
+    """Take the largest value of each window, channel by channel.
 
-    x: (n, height, width, channels). stride: None for `size`, so that windows do not overlap. With padding "same" the
-    pixels outside count as minus infinity. Returns (n, rows, columns, channels), float also for integers.
+    x: (n, height, width, channels). stride: None means `size`, so that windows do not overlap. With padding "same" the
+    padding counts as minus infinity. Returns (n, rows, columns, channels), float for integers too.
     Raises ValueError as `edgelab.maths.windows.output_size` does. Keras' MaxPooling2D.
 
     >>> max_pool2d(np.arange(16).reshape(1, 4, 4, 1), 2)[0, :, :, 0].tolist()
@@ -28,10 +28,10 @@ def max_pool2d_grad(
     stride: int | tuple[int, int] | None = None,
     padding: str = "valid",
 ) -> np.ndarray:
-    """Return dx of `max_pool2d`: each window hands its dy to its largest pixel.
+    """Return dx of `max_pool2d`: the dy of a window goes to its largest pixel.
 
-    dy: (n, rows, columns, channels). x and the others: as in the forward pass. Among equal pixels the first one, row
-    by row, gets all of it, as in TensorFlow. Returns an array of the shape of x.
+    dy: (n, rows, columns, channels). x and the others: as in the forward pass. Where several pixels are the largest,
+    the first one, row by row, gets all of dy, as in TensorFlow. Returns an array of the shape of x.
 
     >>> max_pool2d_grad(np.ones((1, 1, 1, 1)), np.ones((1, 2, 2, 1)), 2)[0, :, :, 0].tolist()
     [[1.0, 0.0], [0.0, 0.0]]
@@ -49,7 +49,7 @@ def max_pool2d_grad(
 def avg_pool2d(
     x: np.ndarray, size: int | tuple[int, int], stride: int | tuple[int, int] | None = None, padding: str = "valid"
 ) -> np.ndarray:
-    """Take the mean of each window, channel by channel, over those of its pixels that lie inside the image.
+    """Take the mean of each window, channel by channel, over the pixels that lie inside the image.
 
     x, size, stride, padding, result and errors: as for `max_pool2d`. With padding "same" a window at the border is
     divided by the number of its pixels in the image, not by its size. Keras' AveragePooling2D.
@@ -69,9 +69,9 @@ def avg_pool2d_grad(
     stride: int | tuple[int, int] | None = None,
     padding: str = "valid",
 ) -> np.ndarray:
-    """Return dx of `avg_pool2d`: each window hands every one of its pixels an equal share of its dy.
+    """Return dx of `avg_pool2d`: the dy of a window is divided equally among its pixels.
 
-    dy: (n, rows, columns, channels). x (only its shape counts) and the others: as in the forward pass.
+    dy: (n, rows, columns, channels). x (only its shape is used) and the others: as in the forward pass.
 
     >>> avg_pool2d_grad(np.ones((1, 1, 1, 1)), np.zeros((1, 2, 2, 1)), 2)[0, :, :, 0].tolist()
     [[0.25, 0.25], [0.25, 0.25]]

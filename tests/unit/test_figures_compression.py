@@ -108,5 +108,5 @@ def test_the_figure_draws_levels_and_paper_at_their_places():
 def test_a_network_without_a_paper_is_drawn_alone():
     figure = ratio_against_error([Level("mine", n, 9, 36, 9, 9, 36 / (n + 1), (0.1,), (0.1,)) for n in range(2)])
     assert figure.axes[0].get_title() == "mine"
-    with pytest.raises(ValueError, match="1 levels, none of them compressed"):
+    with pytest.raises(ValueError, match="1 levels, none above level 0"):
         ratio_against_error(levels(ROWS[:1]))

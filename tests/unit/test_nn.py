@@ -25,7 +25,15 @@ from edgelab.maths.activations import (
     tanh,
     tanh_grad,
 )
-from edgelab.maths.checks import as_float, check_dense, check_labels, check_lists, same_shape
+from edgelab.maths.checks import (
+    as_float,
+    check_dense,
+    check_finite,
+    check_labels,
+    check_lists,
+    check_not_empty,
+    same_shape,
+)
 from edgelab.maths.nn import (
     GradientCheck,
     cross_entropy,
@@ -307,24 +315,26 @@ BAD = [
     (softmax, (3.0,), ValueError, "z has shape (); expected (…, classes)"),
     (softmax, (ONES((2, 0)),), ValueError, "z has shape (2, 0); expected (…, classes) with at least one"),
     (mean_squared_error, (ONES(3), ONES((3, 1))), ValueError, "y_pred has shape (3,), y (3, 1): axis 1 differs"),
-    (mean_squared_error, (ONES(0), ONES(0)), ValueError, "the mean of nothing"),
-    (mean_squared_error_grad, (ONES(0), ONES(0)), ValueError, "the mean of nothing"),
+    (mean_squared_error, (ONES(0), ONES(0)), ValueError, "y has shape (0,); expected at least one element"),
+    (mean_squared_error_grad, (ONES(0), ONES(0)), ValueError, "y has shape (0,); expected at least one element"),
     (cross_entropy, (ONES((2, 3)), [0, 3]), ValueError, "y[1] is 3; expected 0 to 2"),
     (cross_entropy, (ONES((2, 3)), [-1, 3]), ValueError, "y[0] is -1; expected 0 to 2"),
     (cross_entropy, (ONES((2, 3)), [0, 1, 2]), ValueError, "y has shape (3,), logits (2, 3); expected (2,): axis 0"),
     (cross_entropy, (ONES((2, 3)), [[0], [1]]), ValueError, "y has shape (2, 1), logits (2, 3); expected (2,)"),
     (cross_entropy, (ONES((2, 3)), [0.0, 1.0]), TypeError, "y is float64; expected integers"),
-    (cross_entropy, (ONES((2, 3)), np.eye(3)[[0, 1]]), ValueError, "one-hot rows? Expected class numbers (n,): y.arg"),
+    (cross_entropy, (ONES((2, 3)), np.eye(3)[[0, 1]]), ValueError, "that of one-hot rows; expected class numbers (n,)"),
     (cross_entropy, (ONES((0, 3)), np.zeros(0, int)), ValueError, "logits have shape (0, 3); expected (n, classes)"),
     (cross_entropy_grad, (ONES(3), [0]), ValueError, "logits have shape (3,); expected (n, classes)"),
+    (lambda a: check_not_empty(a=a), (ONES((2, 0)),), ValueError, "a has shape (2, 0); expected at least one element"),
+    (lambda a: check_finite(a=a), (np.array([[1, -np.inf]]),), ValueError, "a is -inf at (0, 1); expected finite"),
     (check_labels, (ONES((1, 3)), [True]), TypeError, "y is bool; expected integers"),
     (gradient_check, (np.sum, ONES((2, 3)), ONES((3, 2))), ValueError, "x has shape (2, 3), grad (3, 2): axis 0"),
     (gradient_check, (np.sum, ONES(0), ONES(0)), ValueError, "x has shape (0,); expected at least one element"),
     (gradient_check, (np.sum, ONES(2), np.array([1, np.nan])), ValueError, "grad is nan at (1,); expected finite"),
     (gradient_check, (np.sum, np.array([[1, np.nan]]), ONES((1, 2))), ValueError, "x is nan at (0, 1)"),
     (gradient_check, (np.sum, np.array([[1, np.inf]]), ONES((1, 2))), ValueError, "x is inf at (0, 1)"),
-    (gradient_check, (lambda x: np.nan, ONES(2), ONES(2)), ValueError, "the numeric gradient is nan at (0,)"),
-    (gradient_check, (lambda x: x, ONES(2), ONES(2)), ValueError, "f gives shape (2,); expected one number"),
+    (gradient_check, (lambda x: np.nan, ONES(2), ONES(2)), ValueError, "the numeric gradient of f is nan at (0,)"),
+    (gradient_check, (lambda x: x, ONES(2), ONES(2)), ValueError, "f returns shape (2,); expected one number"),
 ]
 
 

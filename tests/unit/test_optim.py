@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edgelab.maths.checks import check_rates
 from edgelab.maths.optim import AdamState, adam, sgd
 
 SHAPES = [(3, 4), (4,), (1,)]
@@ -101,20 +102,29 @@ def test_dtypes(step):
         assert state[0][0].dtype == expected if step is sgd else state.m[0].dtype == expected
 
 
+def test_rates_become_python_floats_and_may_lie_on_the_closed_bound():
+    """A NumPy float64 would make float32 parameters wider. Momentum and betas may be 0, a learning rate may not."""
+    rates = check_rates(learning_rate=np.float64(0.1), momentum=np.float32(0), beta_1=0, epsilon=1e-7)
+    assert rates == [0.1, 0.0, 0.0, 1e-7]
+    assert {type(rate) for rate in rates} == {float}
+    with pytest.raises(ValueError, match="^epsilon is 0; expected a number above 0$"):
+        check_rates(learning_rate=0.1, epsilon=0)
+
+
 W = [np.ones((2, 3))]
 BAD = [
-    (sgd, (W, W), {"learning_rate": 0}, ValueError, "learning_rate 0, momentum 0.0; expected above 0"),
-    (sgd, (W, W), {"learning_rate": float("nan")}, ValueError, "learning_rate nan"),
-    (sgd, (W, W), {"momentum": 1.0}, ValueError, "momentum 1.0; expected above 0, and 0 up to below 1"),
-    (sgd, (W, W), {"momentum": -0.9}, ValueError, "momentum -0.9"),
+    (sgd, (W, W), {"learning_rate": 0}, ValueError, "learning_rate is 0; expected a number above 0"),
+    (sgd, (W, W), {"learning_rate": float("nan")}, ValueError, "learning_rate is nan"),
+    (sgd, (W, W), {"momentum": 1.0}, ValueError, "momentum is 1.0; expected from 0 up to but not including 1"),
+    (sgd, (W, W), {"momentum": -0.9}, ValueError, "momentum is -0.9"),
     (sgd, (W[0], W), {}, TypeError, "params is ndarray; expected a list of arrays"),
     (sgd, (W, W + W), {}, ValueError, "1 params and 2 gradients; expected as many"),
     (sgd, (W, [np.ones(3)]), {}, ValueError, "gradients[0] has shape (3,), params[0] (2, 3)"),
     (sgd, (W, W, [np.ones(3)]), {}, ValueError, "velocity[0] has shape (3,), params[0] (2, 3)"),
     (sgd, ([np.array(["a"])], W), {}, TypeError, "params[0] is <U1; expected real numbers"),
-    (adam, (W, W), {"learning_rate": -1e-3}, ValueError, "learning_rate -0.001"),
-    (adam, (W, W), {"beta_2": 1}, ValueError, "betas 0.9 and 1; expected"),
-    (adam, (W, W), {"epsilon": 0}, ValueError, "epsilon 0"),
+    (adam, (W, W), {"learning_rate": -1e-3}, ValueError, "learning_rate is -0.001"),
+    (adam, (W, W), {"beta_2": 1}, ValueError, "beta_2 is 1; expected from 0 up to"),
+    (adam, (W, W), {"epsilon": 0}, ValueError, "epsilon is 0; expected a number above 0"),
     (adam, (W, [np.ones(3)]), {}, ValueError, "gradients[0] has shape (3,), params[0] (2, 3)"),
     (adam, (W, W, AdamState([np.ones(3)], W, 1)), {}, ValueError, "m[0] has shape (3,), params[0] (2, 3)"),
 ]

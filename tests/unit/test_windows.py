@@ -8,7 +8,7 @@ from _examples import examples
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from edgelab.maths.windows import add_windows, margins, output_size, pair, receptive_field, windows
+from edgelab.maths.windows import add_windows, check_axis, margins, output_size, pair, receptive_field, windows
 
 ENOUGH = settings(max_examples=examples(200, 50), deadline=None)
 AXIS = {
@@ -88,6 +88,8 @@ def test_valid_pads_nothing_and_still_says_what_does_not_fit():
 def test_what_does_not_fit_is_named(arguments, says):
     with pytest.raises(ValueError, match=says):
         output_size(**arguments)
+    with pytest.raises(ValueError, match=says):
+        check_axis(**{"stride": 1, "padding": "valid", "dilation": 1, **arguments})
 
 
 @pytest.mark.parametrize("value", [2.0, "2", (1, 2, 3), (1,), None, (1, 1.5)])
@@ -154,7 +156,7 @@ def test_windows_copy_nothing_and_cannot_be_written():
 
 
 def test_windows_of_one_image_say_what_is_missing():
-    with pytest.raises(ValueError, match=r"images have shape \(5, 5, 1\); expected .* One image: x\[None\]"):
+    with pytest.raises(ValueError, match=r"x has shape \(5, 5, 1\); expected images .* One image: x\[None\]"):
         windows(np.zeros((5, 5, 1)), 3)
 
 

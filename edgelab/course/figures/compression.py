@@ -1,4 +1,4 @@
-"""Deep Compression and distillation: what the papers report, and the rows of our benchmarks as tables and a figure."""
+"""Deep Compression and distillation: results of the papers, and our benchmarks' rows as a table and a figure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Published(NamedTuple):
     """A compressed network as its paper reports it.
 
-    float_bytes, file_bytes: before and after. error, compressed_error: share of wrong answers before and after, 0…1.
-    source: paper and table.
+    float_bytes, file_bytes: size before and after compression. error, compressed_error: share of images misclassified
+    before and after, 0…1. source: paper and table.
 
     >>> round(PAPERS["lenet_5"].ratio)
     39
@@ -32,7 +32,7 @@ class Published(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """How many times smaller the file is."""
+        """How many times smaller the compressed file is."""
         return self.float_bytes / self.file_bytes
 
 
@@ -41,16 +41,16 @@ PAPERS = {
     "lenet_300_100": Published("LeNet-300-100", 1_070_000, 27_000, 0.0164, 0.0158, _HAN),
     "lenet_5": Published("LeNet-5", 1_720_000, 44_000, 0.0080, 0.0074, _HAN),
 }
-# Wrong answers among the 10,000 test images: Hinton, Vinyals and Dean 2015, section 3.
+# Misclassified images among the 10,000 test images: Hinton, Vinyals and Dean 2015, section 3.
 HINTON = {"teacher, 1200 and 1200 units": 67, "800 and 800 units, labels alone": 146, "the same, distilled, T = 20": 74}
 
 
 class Level(NamedTuple):
-    """A network compressed to one level, over its seeds; bytes are means.
+    """A network compressed to one level, trained with several seeds; bytes are means over the seeds.
 
-    weights: how many are left. pruned, shared: bytes in the paper's format before Huffman coding; None where nothing is
-    compressed. file: bytes of the file. errors: share of wrong answers to the test images, 0…1, one a seed; held_out:
-    to the training images that were held out.
+    weights: the number that remains. pruned, shared: bytes in the paper's format before Huffman coding; None for the
+    network that is not compressed. file: bytes of the file. errors: share of test images misclassified, 0…1, one for
+    each seed; held_out: the same for the training images that were held out.
 
     >>> level = Level("lenet_5", 1, 40_000, 1_724_320, 200_000, 50_000, 34_486, (0.008, 0.009), (0.0075, 0.0125))
     >>> round(level.ratio), round(level.error, 4), level.held_out_error
@@ -74,20 +74,21 @@ class Level(NamedTuple):
 
     @property
     def error(self) -> float:
-        """The mean share of wrong answers, 0…1."""
+        """The mean share of test images misclassified, 0…1."""
         return float(np.mean(self.errors))
 
     @property
     def held_out_error(self) -> float:
-        """The mean share of wrong answers to held-out training images, 0…1: what a level may be chosen by."""
+        """The mean share of held-out training images misclassified, 0…1: levels may be chosen by it."""
         return float(np.mean(self.held_out))
 
 
 def levels(rows: Iterable[Mapping]) -> list[Level]:
-    """Gather the rows of benchmarks/compress.py, one a seed, into levels: networks as they come, levels rising.
+    """Gather the rows of benchmarks/compress.py, one for each seed, into levels.
 
-    rows: dicts with network, level, seed, weights, float_bytes, file_bytes, test, and validation with the accuracy
-    after each stage, the last one that of the file; and pruned_bytes and shared_bytes but at level 0.
+    rows: dicts with network, level, seed, weights, float_bytes, file_bytes, test (accuracy), and validation (accuracy
+    after each stage, the file's last); above level 0 also pruned_bytes and shared_bytes. Returns the networks in the
+    order of their first rows, the levels of each in rising order.
 
     >>> row = {"network": "a", "level": 0, "weights": 9, "float_bytes": 36, "file_bytes": 36, "test": 0.75}
     >>> row |= {"validation": {"trained": 0.875}}
@@ -113,7 +114,9 @@ def levels(rows: Iterable[Mapping]) -> list[Level]:
 
 
 def compression_table(found: Sequence[Level], papers: Mapping[str, Published] = PAPERS) -> str:
-    """Return a text table: a line a level with weights, bytes stage by stage, ratio and error; the paper's line last.
+    """Return a text table: one line for each level with weights, bytes after each stage, ratio and error.
+
+    papers: published results by the network's name; a network that has one gets it as its last line.
 
     >>> print(compression_table([Level("a", 0, 9, 36, None, None, 36, (0.25,), (0.2,))], {}).splitlines()[2])
     level 0              9                             36     1.0    25.00        1
@@ -137,10 +140,10 @@ def compression_table(found: Sequence[Level], papers: Mapping[str, Published] = 
 
 
 def smallest_within(found: Iterable[Level], network: str, error: float) -> Level | None:
-    """Return the level of a network with the smallest file among those of at most so large a held-out error, 0…1.
+    """Return the level of a network with the smallest file among those whose held-out error is at most `error`, 0…1.
 
-    Chosen by the mean over held-out training images, so that its test error is one of a network not chosen by it. None
-    where there is none. Level 0, which is not compressed, does not count.
+    The choice uses the mean over held-out training images, so the test images take no part in it. Returns None where no
+    level fits. Level 0, which is not compressed, is left out.
 
     >>> tried = ((0, 36, 0.1), (1, 12, 0.2), (2, 9, 0.3))
     >>> some = [Level("a", n, 9, 36, 9, 9, size, (0.2,), (wrong,)) for n, size, wrong in tried]
@@ -152,9 +155,10 @@ def smallest_within(found: Iterable[Level], network: str, error: float) -> Level
 
 
 def ratio_against_error(found: Sequence[Level], papers: Mapping[str, Published] = PAPERS) -> Figure:
-    """Draw a panel a network: error against how many times smaller the file is, with the paper's before and after.
+    """Draw one panel for each network: error against how many times smaller the file is, ours and the paper's.
 
-    A bar spans the seeds. Raises ValueError when no level is compressed.
+    A vertical bar spans the lowest to the highest error over the seeds. The paper's line runs from the uncompressed
+    network to the compressed one. Raises ValueError when no level is compressed.
 
     >>> some = [Level("a", n, 9, 36, 9, 9, 36 / (n + 1), (0.1, 0.2), (0.1,)) for n in range(3)]
     >>> len(ratio_against_error(some, {}).axes)
@@ -162,7 +166,9 @@ def ratio_against_error(found: Sequence[Level], papers: Mapping[str, Published] 
     """
     networks = list(dict.fromkeys(one.network for one in found))
     if not any(one.level for one in found):
-        raise ValueError(f"{len(found)} levels, none of them compressed; expected some, as levels(rows) returns them")
+        raise ValueError(
+            f"{len(found)} levels, none above level 0; expected compressed ones, as levels(rows) returns them"
+        )
     figure, axes = new_figure(8, 3.4, columns=len(networks))
     for ax, network in zip(axes[0], networks, strict=True):
         own = [one for one in found if one.network == network]

@@ -1,4 +1,4 @@
-"""The frontier of accuracy against bytes: networks over their seeds, those worth having, and what peers report."""
+"""The frontier of accuracy against bytes: our networks, those worth having, and results that other projects report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Network(NamedTuple):
     """One network, trained with one seed or several.
 
-    size: what it costs, in bytes or whatever is compared. accuracies: 0…1, one a seed.
+    size: the cost on the horizontal axis, usually bytes. accuracies: 0…1, one for each seed.
 
     >>> Network("f500", 900, (0.98, 0.982)).mean
     0.981
@@ -40,7 +40,7 @@ class Network(NamedTuple):
 class Peer(NamedTuple):
     """A network of another project, as that project's own documents report it.
 
-    size: bytes of weights. accuracy: 0…1, None where the documents give none. source: project, document and table.
+    size: bytes of weights. accuracy: 0…1, None where the documents report none. source: project, document and table.
 
     >>> Peer("TinyMaix", 2408, None, "README").size
     2408
@@ -63,10 +63,10 @@ PEERS = (
 
 
 def networks(rows: Iterable[Mapping], size: str = "int8_bytes", accuracy: str = "int8") -> list[Network]:
-    """Gather the rows of a benchmark, one a seed, into networks, the smallest first.
+    """Gather the rows of a benchmark, one for each seed, into networks, the smallest first.
 
-    rows: each with "name", and under the names given its size and its accuracy, 0…1.
-    Raises ValueError when the runs of one network differ in size: then they are not of one network.
+    rows: dicts with "name" and with the keys that `size` and `accuracy` name; accuracies are 0…1.
+    Raises ValueError when rows of the same name differ in size.
 
     >>> rows = [{"name": "a", "kb": 2, "test": 0.98}, {"name": "a", "kb": 2, "test": 0.99}]
     >>> networks(rows, size="kb", accuracy="test")
@@ -82,9 +82,9 @@ def networks(rows: Iterable[Mapping], size: str = "int8_bytes", accuracy: str = 
 
 
 def worth_having(candidates: Iterable[Network]) -> list[Network]:
-    """Return the networks that no other beats: none of their size or smaller has their mean accuracy or a better one.
+    """Return the networks whose mean accuracy is higher than that of every other one of their size or smaller.
 
-    The smallest comes first. This is the Pareto set for two aims, a small size and a high accuracy.
+    The smallest comes first. This is the Pareto set for two aims: a small size and a high accuracy.
 
     >>> [one.name for one in worth_having([Network("a", 1, (0.9,)), Network("b", 2, (0.8,)), Network("c", 3, (0.95,))])]
     ['a', 'c']
@@ -99,10 +99,10 @@ def worth_having(candidates: Iterable[Network]) -> list[Network]:
 def frontier(
     candidates: Sequence[Network], peers: Sequence[Peer] = PEERS, xlabel: str = "bytes of weights, int8"
 ) -> Figure:
-    """Draw mean accuracy against size, both axes stretched: size by powers of ten, accuracy by those of the error.
+    """Draw mean accuracy against size, with logarithmic axes for the size and for the error, 100 % minus accuracy.
 
-    A bar spans the lowest to the highest seed. The line passes through the networks worth having; a peer without an
-    accuracy is a vertical line. Raises ValueError when there is no network.
+    A vertical bar spans the lowest to the highest accuracy over the seeds. The line passes through the networks worth
+    having. A peer without an accuracy is a vertical line. Raises ValueError when there is no network.
 
     >>> len(frontier([Network("a", 900, (0.98, 0.99))]).axes)
     1
@@ -140,12 +140,12 @@ def _draw_peers(ax, peers: Sequence[Peer]) -> None:
 
 
 def _stretch(ax, smallest: float, largest: float) -> None:
-    """Set logarithmic axes with plain labels: sizes 1, 2 and 5 times powers of ten, accuracies in percent."""
+    """Set logarithmic axes with plain labels: 1, 2 and 5 times powers of ten for sizes, percent for accuracies."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     ax.set(xscale="log", yscale="log", xlim=(smallest / 1.4, largest * 1.4))
     low, high = ax.get_ylim()
-    ax.set_ylim(high * 1.15, low / 1.15)  # turned round: fewer errors are higher up
+    ax.set_ylim(high * 1.15, low / 1.15)  # inverted: fewer errors are higher up
     sizes = [digit * 10**power for power in range(7) for digit in (1, 2, 5) if smallest <= digit * 10**power * 1.4]
     errors = [digit * 10**power for power in range(-2, 2) for digit in (1, 2, 3, 5, 7)]
     for axis, ticks, words in (

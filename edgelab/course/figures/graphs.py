@@ -1,4 +1,4 @@
-"""A network twice: its Keras layers beside the operators of the .tflite that a converter made of them."""
+"""The Keras layers of a network beside the operators of the .tflite file that a converter made of them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def partners(layers: Sequence[str], graph: Graph) -> list[list[int]]:
-    """Return for each operator of a .tflite the layers that went into it, by their places, in order.
+    """Return for each operator of a .tflite file the indices of the Keras layers that it computes, in rising order.
 
-    layers: names of the Keras layers in the order in which they run. graph: of a file that `to_tflite` wrote: the
-    converter names a tensor after all layers that it computes, each with a number added. The last layer of an operator
-    is the one whose output it makes. A layer in no operator left nothing.
+    layers: names of the Keras layers in the order in which they run. graph: read from a file that `to_tflite` wrote;
+    there the converter names a tensor after all layers that it computes, each with a number added. The last layer of an
+    operator is the one whose output it computes. A layer that occurs in no operator left nothing in the file.
 
     >>> from edgelab.infer.tflite import Operator, Tensor
     >>> tensors = Tensor("x", (1, 4)), Tensor("net_1/net_1/re_lu_1/Relu;net_1/net_1/dense_1/MatMul", (1, 3))
@@ -39,10 +39,10 @@ def partners(layers: Sequence[str], graph: Graph) -> list[list[int]]:
 
 
 def side_by_side(layers: Sequence[tuple[str, str]], graph: Graph) -> Figure:
-    """Draw the layers of a Keras model on the left, the operators of its .tflite on the right, and what became what.
+    """Draw the layers of a Keras model on the left, the operators of its .tflite file on the right, and lines between.
 
-    layers: (name, kind) of each layer, without inputs, in the order in which they run. graph: as for `partners`. What
-    left nothing in the file is drawn hollow.
+    layers: (name, kind) of each layer, without inputs, in the order in which they run. graph: as for `partners`. A line
+    joins a layer and the operator that computes it; a layer that left nothing in the file has a dotted frame.
 
     >>> len(side_by_side([("dense", "Dense")], Graph((), (), (), ())).axes)
     1
@@ -60,7 +60,7 @@ def side_by_side(layers: Sequence[tuple[str, str]], graph: Graph) -> Figure:
         style = "solid" if place in used else "dotted"
         ax.text(0.36, place, kind, ha="right", va="center", bbox={**box, "fc": "none", "ec": colour, "ls": style})
     for number, (operator, link) in enumerate(zip(graph.operators, links, strict=True)):
-        # Beside the middle of its layers where there is room, so that the lines hardly cross.
+        # Beside the middle of its layers, so that few lines cross.
         at = sum(link) / len(link) if link else number * rows / len(links)
         shape = "×".join(map(str, graph.tensors[operator.outputs[0]].shape[1:]))
         ax.text(0.52, at, operator.kind, ha="left", va="center", bbox={**box, "fc": "none", "ec": COLOURS[1]})

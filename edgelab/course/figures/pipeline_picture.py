@@ -1,4 +1,4 @@
-"""README's picture: one digit on its way from pixels to logits, every number in it taken from the shipped model."""
+"""README's picture: a digit, a kernel as floats and as integers, and the logits, all taken from the shipped model."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ INK, BLUE, ORANGE = "#111111", "#0072B2", "#D55E00"  # on white, whatever the pa
 def draw_pipeline(
     image: np.ndarray, kernel: np.ndarray, q: np.ndarray, scale: float, logits: np.ndarray, captions: Iterable[str]
 ) -> str:
-    """Draw image, float kernel, the same kernel in int8 and the logits side by side, as an SVG without dependencies.
+    """Return an SVG of four panels: image, float kernel, the same kernel in int8, logits. It needs no other file.
 
     image: uint8 (28, 28). kernel: float (3, 3). q: int8 (3, 3), with kernel about scale * q. logits: int8 (10,).
-    captions: four, one below each panel. Integers in, text out: the same, to the byte, on each machine.
+    captions: four, one below each panel. The text is the same, byte for byte, on every machine.
 
     >>> zeros = np.zeros((3, 3))
     >>> svg = draw_pipeline(np.zeros((28, 28), np.uint8), zeros, zeros.astype(int), 0.5, np.arange(10), "abcd")
@@ -49,7 +49,7 @@ def draw_pipeline(
 
 
 def _pixels(image: np.ndarray, left: int, step: float) -> list[str]:
-    """Black paper, and a square of its own grey for each pixel that isn't black."""
+    """Return a black square, and on it a square in its own grey for each pixel that is not black."""
     squares = [f'<g shape-rendering="crispEdges"><rect x="{left}" y="{TOP}" width="{SIDE}" height="{SIDE}"/>']
     for row, column in np.argwhere(image):
         grey = f"#{image[row, column]:02x}" + f"{image[row, column]:02x}" * 2
@@ -61,7 +61,7 @@ def _pixels(image: np.ndarray, left: int, step: float) -> list[str]:
 
 
 def _numbers(words: list[list[str]], q: np.ndarray, left: int) -> list[str]:
-    """A grid of numbers; the larger the weight, the stronger the colour: blue above 0, orange below."""
+    """Return a grid of numbers; the larger the weight, the stronger the colour: blue above 0, orange below."""
     cell, parts = SIDE // 3, []
     for (row, column), value in np.ndenumerate(q):
         x, y = left + column * cell, TOP + row * cell
@@ -74,7 +74,7 @@ def _numbers(words: list[list[str]], q: np.ndarray, left: int) -> list[str]:
 
 
 def _bars(logits: np.ndarray, left: int) -> list[str]:
-    """A bar a class from the least int8 on, the largest in orange."""
+    """Return one bar for each class, with length 0 for -128; the largest is orange."""
     step, parts = SIDE / len(logits), []
     for digit, value in enumerate(logits.tolist()):
         y, length = TOP + digit * step, (value + 128) * (SIDE - 60) / 255

@@ -1,4 +1,4 @@
-"""The figures of the course: one style, small PNGs, alt text on each."""
+"""The figures of the course: one style, small PNGs, and alt text for each."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
     from edgelab.train.judging.calibrated_confidence import Reliability
 
-# Figures bring their own paper, so that they read alike on bright and dark pages.
+# Figures have a white ground of their own, so that they look the same on bright and dark pages.
 PAPER, INK, GRID = "#FFFFFF", "#000000", "#DDDDDD"
-# The first three are Okabe and Ito's (2008); their yellow, orange and sky blue are too faint on paper for a line. All
-# stand out from it at 3:1 or more, and from each other for readers with the common colour deficiencies.
+# The first three are Okabe and Ito's (2008); their yellow, orange and sky blue are too faint for a line on white. All
+# have a contrast of 3:1 or more with white, and differ from each other for readers with the common colour deficiencies.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#8000F0", "#603010", "#900060", "#002080", "#000000")
-# A second carrier, for whoever prints in grey.
+# Dashes tell lines apart where colours cannot, as in a grey print.
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (9, 2)), (0, (3, 1)), (0, (1, 1)))
 
 
@@ -26,8 +26,8 @@ def new_figure(width: float = 8.0, height: float = 3.2, rows: int = 1, columns: 
     """Make a figure in the course's style, without pyplot's global state.
 
     width, height: inches. Returns the figure and its axes, an object array (rows, columns). Up to 8 inches wide it
-    reads at half its size too: text has 13 points, which are then 9 pixels high. Successive lines differ in colour
-    and dashes. What is drawn later, a legend or a text, takes the style from matplotlib's settings, which this sets.
+    can be read at half its size too: text of 13 points is then 9 pixels high. Successive lines differ in colour and
+    dashes. The style is set in matplotlib's settings, so legends and texts that are drawn later have it as well.
 
     >>> new_figure(columns=2)[1].shape
     (1, 2)
@@ -42,7 +42,7 @@ def new_figure(width: float = 8.0, height: float = 3.2, rows: int = 1, columns: 
 
 
 def _style() -> dict[str, object]:
-    """Return the course's settings of matplotlib."""
+    """Return matplotlib's settings for the course."""
     from cycler import cycler
 
     sizes = dict.fromkeys(("font.size", "axes.titlesize", "axes.labelsize", "legend.fontsize"), 13)
@@ -62,7 +62,7 @@ def _style() -> dict[str, object]:
         "grid.linewidth": 1,
         "lines.linewidth": 2.5,
         "lines.markersize": 7,
-        "legend.edgecolor": "none",  # lines pass behind a legend, not through its words
+        "legend.edgecolor": "none",  # its ground covers the lines behind it
         "legend.framealpha": 0.85,
     }
 
@@ -81,10 +81,10 @@ def png(figure: Figure, colours: int = 64) -> bytes:
     canvas, small = FigureCanvasAgg(figure), io.BytesIO()
     canvas.draw()  # savefig would draw twice
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    # The course's own colours stay as they are, however few pixels a line has; the rest shares what is left.
+    # The course's own colours are always kept, even for a line of few pixels; all others share the remaining places.
     own = np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in (PAPER, INK, *COLOURS)])
     found = image.quantize(max(1, colours - len(own)), method=Image.Quantize.MAXCOVERAGE).getpalette()
-    # Pillow finds the nearest colour only roughly: a near-white in the palette would take places of the paper.
+    # Pillow finds the nearest colour only roughly: a near-white in the palette would replace some of the white ground.
     others = [c for c in np.reshape(found, (-1, 3)) if np.abs(own - c).sum(axis=1).min() > 12]
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.vstack([own, *others])[:colours].ravel().tolist())
@@ -94,10 +94,10 @@ def png(figure: Figure, colours: int = 64) -> bytes:
 
 
 def show(figure: Figure, alt: str) -> None:
-    """Display a figure in a notebook, with the sentence that a reader who cannot see it needs.
+    """Display a figure in a notebook, with a text for readers who cannot see it.
 
-    alt: what the figure shows, stored with the output and printed where there are no pictures.
-    Raises ValueError when it is missing.
+    alt: what the figure shows. It is stored with the output, and printed instead of the picture outside a notebook.
+    Raises ValueError when it is empty.
 
     >>> show(new_figure()[0], "An empty figure.")
     An empty figure.
@@ -108,7 +108,7 @@ def show(figure: Figure, alt: str) -> None:
     from IPython.display import display
 
     if not alt.strip():
-        raise ValueError("alt is empty; say in one sentence what the figure shows")
+        raise ValueError("alt is empty; expected a sentence that says what the figure shows")
     if not InteractiveShell.initialized():
         print(alt)
         return
@@ -117,9 +117,9 @@ def show(figure: Figure, alt: str) -> None:
 
 
 def digits(images: np.ndarray, titles: Sequence[str] | None = None, columns: int = 10) -> Figure:
-    """Draw a grid of images with a title each.
+    """Draw a grid of images, with a title for each where titles are given.
 
-    images: (n, h, w) or (n, h, w, 1), uint8 or float, bright ink on a dark ground, drawn dark on bright as on paper.
+    images: (n, h, w) or (n, h, w, 1), uint8 or float, bright ink on a dark ground; drawn as dark ink on white.
     Raises ValueError when titles and images differ in number.
 
     >>> len(digits(np.zeros((12, 28, 28), np.uint8)).axes)
@@ -127,7 +127,7 @@ def digits(images: np.ndarray, titles: Sequence[str] | None = None, columns: int
     """
     images = np.asarray(images)
     if titles is not None and len(titles) != len(images):
-        raise ValueError(f"{len(images)} images and {len(titles)} titles; expected as many")
+        raise ValueError(f"{len(images)} images and {len(titles)} titles; expected one title for each image")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     figure, axes = new_figure(0.8 * columns, (1.1 if titles is not None else 0.85) * rows, rows, columns)
@@ -141,7 +141,7 @@ def digits(images: np.ndarray, titles: Sequence[str] | None = None, columns: int
 
 
 def curves(history: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw loss and accuracy over the epochs, training beside validation.
+    """Draw loss and accuracy over the epochs, for training and for validation.
 
     history: as `edgelab.train.fitting.fit` returns it: loss, val_loss, accuracy, val_accuracy.
 
@@ -159,7 +159,7 @@ def curves(history: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def confusion(matrix: np.ndarray, classes: Sequence[str] | None = None) -> Figure:
-    """Draw a confusion matrix with its counts; the mistakes are coloured, the diagonal only counted.
+    """Draw a confusion matrix with its counts; only the mistakes, off the diagonal, are coloured.
 
     matrix: int (classes, classes), row = true class, column = predicted class.
 
@@ -173,7 +173,8 @@ def confusion(matrix: np.ndarray, classes: Sequence[str] | None = None) -> Figur
     ax: Axes = axes[0, 0]
     mistakes = matrix * (1 - np.eye(len(matrix), dtype=int))
     image = ax.imshow(mistakes, cmap="Oranges", vmin=0, vmax=max(1, mistakes.max()))
-    grey = image.to_rgba(mistakes)[..., :3] ** 2.2 @ (0.2126, 0.7152, 0.0722)  # luminance: which ink is read on it?
+    # Luminance decides whether black or white text is read better on a cell.
+    grey = image.to_rgba(mistakes)[..., :3] ** 2.2 @ (0.2126, 0.7152, 0.0722)
     for (row, column), count in np.ndenumerate(matrix):
         if count:
             weight = "bold" if row == column else "normal"
@@ -187,10 +188,10 @@ def confusion(matrix: np.ndarray, classes: Sequence[str] | None = None) -> Figur
 
 
 def reliability_diagram(found: Mapping[str, Reliability]) -> Figure:
-    """Draw accuracy against confidence, bin by bin, and beside it how many answers each bin holds.
+    """Draw accuracy against confidence, bin by bin, and beside it the number of predictions in each bin.
 
-    found: {name: what `edgelab.train.judging.reliability` returns}. The bars reach over 1.96 standard deviations of
-    a share of so many answers; on the thin diagonal a model is as often right as it is sure.
+    found: {name: what `edgelab.train.judging.reliability` returns}. The bars span 1.96 standard deviations of a share
+    of so many predictions, on both sides. On the thin diagonal, accuracy equals confidence.
 
     >>> from edgelab.train.judging import Reliability
     >>> len(reliability_diagram({"net": Reliability(np.array([4]), np.array([0.9]), np.array([0.75]))}).axes)
@@ -202,7 +203,7 @@ def reliability_diagram(found: Mapping[str, Reliability]) -> Figure:
     for marker, (name, (count, confidence, accuracy)) in zip("osD^v", found.items(), strict=False):
         bins, some = len(count), count > 0
         share, n = accuracy[some], count[some]
-        # Laplace's estimate: one right answer of one is no proof of 100 %.
+        # Laplace's estimate: one correct prediction out of one does not prove 100 %.
         guess = (share * n + 1) / (n + 2)
         reach = 1.96 * np.sqrt(guess * (1 - guess) / n)
         axes[0, 0].errorbar(confidence[some], share, reach, marker=marker, capsize=3, elinewidth=1, label=name)
@@ -214,7 +215,7 @@ def reliability_diagram(found: Mapping[str, Reliability]) -> Figure:
 
 
 def bars(values: Mapping[str, Mapping[str, float]], labels: Mapping[str, str]) -> Figure:
-    """Draw one panel of horizontal bars a quantity, one bar a model, each with its value written out.
+    """Draw one panel for each quantity, with one horizontal bar for each model and its value beside it.
 
     values: {quantity: {model: value}}. labels: {quantity: axis label with its unit}.
 
@@ -222,7 +223,7 @@ def bars(values: Mapping[str, Mapping[str, float]], labels: Mapping[str, str]) -
     1
     """
     models = max(len(series) for series in values.values())
-    columns = min(2, len(values))  # a third panel in a row would leave no width for its numbers
+    columns = min(2, len(values))  # three panels in a row would be too narrow for their numbers
     rows = -(-len(values) // columns)
     figure, axes = new_figure(3.5 * columns + 1, rows * (1 + 0.42 * models), rows, columns)
     for ax in axes.flat[len(values) :]:

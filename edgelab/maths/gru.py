@@ -1,4 +1,4 @@
-"""The gated recurrent unit: one state that is partly kept, partly replaced."""
+"""The gated recurrent unit: one state, partly kept and partly replaced at each step."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def gru(
 
     x: (n, steps, inputs). w: (inputs, 3 * units). u: (units, 3 * units). b: (2, 3 * units), rows for x and for h, or
     (3 * units,) without reset_after. h0: (n, units), zeros if None. mask: bool (n, steps): where False, the state
-    stays. reset_after: whether r multiplies h u (Keras' default) or h. Returns all states, float (n, steps, units).
-    Raises ValueError for shapes that don't fit. Sources: Cho et al. 2014, eq. 5 to 8; keras.layers.GRU.
+    stays. reset_after: r multiplies h u (True, Keras' default) or h (False). Returns all states, float (n, steps,
+    units). Raises ValueError for shapes that don't fit. Sources: Cho et al. 2014, eq. 5 to 8; keras.layers.GRU.
 
     >>> gru(np.ones((2, 5, 3)), np.ones((3, 12)), np.ones((4, 12))).shape
     (2, 5, 4)
@@ -51,9 +51,9 @@ def gru_grad(
 ) -> tuple[np.ndarray, ...]:
     """Propagate dL/dh_t of all states back through the gates and through time.
 
-    dy: (n, steps, units), zeros where the loss doesn't read the state; the rest as in `gru`. Returns dx, dw, du, db,
-    dh0 in the shapes of x, w, u, b, h0. Raises ValueError for shapes that don't fit. Source: the chain rule on the
-    equations of `gru`.
+    dy: (n, steps, units), the direct gradient of each state, zeros where the loss doesn't read it; the rest as in
+    `gru`. Returns dx, dw, du, db, dh0 in the shapes of x, w, u, b, h0. Raises ValueError for shapes that don't fit.
+    Source: the chain rule on the equations of `gru`.
 
     >>> [g.shape for g in gru_grad(np.ones((2, 7, 4)), np.ones((2, 7, 3)), np.ones((3, 12)), np.ones((4, 12)))]
     [(2, 7, 3), (3, 12), (4, 12), (2, 12), (2, 4)]
@@ -70,7 +70,7 @@ def gru_grad(
         keep, dh = mask[:, t, None], dh + dy[:, t]
         dz = dh * (before[:, t] - g[:, t]) * z[:, t] * (1 - z[:, t])
         dg = dh * (1 - z[:, t]) * (1 - g[:, t] ** 2)
-        d_reset = dg if reset_after else dg @ u_g.T  # of the product that r is a factor of
+        d_reset = dg if reset_after else dg @ u_g.T  # gradient of the product in which r is a factor
         dr = d_reset * (h_g if reset_after else before)[:, t] * r[:, t] * (1 - r[:, t])
         da_x[:, t] = np.where(keep, np.concatenate([dz, dr, dg], axis=1), 0)
         da_h[:, t] = np.where(keep, np.concatenate([dz, dr, dg * r[:, t] if reset_after else 0 * dg], axis=1), 0)

@@ -1,4 +1,4 @@
-"""The long short-term memory: a state that is added to, behind three gates."""
+"""The long short-term memory: a cell state that is added to, controlled by three gates."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def lstm_grad(
 ) -> tuple[np.ndarray, ...]:
     """Propagate dL/dh_t of all states back through the gates and through time.
 
-    dy: (n, steps, units), zeros where the loss doesn't read h; the rest as in `lstm`. Returns dx, dw, du, db, dh0, dc0
-    in the shapes of x, w, u, b, h0, c0. Raises ValueError for shapes that don't fit.
+    dy: (n, steps, units), the direct gradient of each h, zeros where the loss doesn't read it; the rest as in `lstm`.
+    Returns dx, dw, du, db, dh0, dc0 in the shapes of x, w, u, b, h0, c0. Raises ValueError for shapes that don't fit.
     Source: Greff et al. 2017, section II-B (there with peepholes).
 
     >>> [g.shape for g in lstm_grad(np.ones((2, 7, 4)), np.ones((2, 7, 3)), np.ones((3, 16)), np.ones((4, 16)))]

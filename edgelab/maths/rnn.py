@@ -1,4 +1,4 @@
-"""The simple recurrent layer, and what happens to its gradient on the way back; the gated ones are in lstm and gru."""
+"""The simple recurrent layer, and the length of a gradient on its way back; lstm and gru have the gated layers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def rnn(
     """Run a simple recurrent layer: h_t = tanh(x_t w + h_{t-1} u + b).
 
     x: (n, steps, inputs). w: (inputs, units). u: (units, units). b: (units,). h0: (n, units), zeros if None. mask: bool
-    (n, steps): where False, the state stays. Returns all states, float (n, steps, units). Raises ValueError for shapes
-    that don't fit. Sources: Elman 1990; keras.layers.SimpleRNN.
+    (n, steps): where False, the state stays as it was. Returns all states, float (n, steps, units). Raises ValueError
+    for shapes that don't fit. Sources: Elman 1990; keras.layers.SimpleRNN.
 
     >>> rnn([[[1.0], [2.0]]], [[1.0]], [[1.0]]).round(3).ravel().tolist()
     [0.762, 0.992]
@@ -49,8 +49,9 @@ def rnn_grad(
 ) -> tuple[np.ndarray, ...]:
     """Propagate dL/dh_t of all states back through time.
 
-    dy: (n, steps, units), zeros where the loss doesn't read the state; the rest as in `rnn`. Returns dx, dw, du, db,
-    dh0 in the shapes of x, w, u, b, h0. Raises ValueError for shapes that don't fit. Source: Werbos 1990, section III.
+    dy: (n, steps, units), the direct gradient of each state, zeros where the loss doesn't read it; the rest as in
+    `rnn`. Returns dx, dw, du, db, dh0 in the shapes of x, w, u, b, h0. Raises ValueError for shapes that don't fit.
+    Source: Werbos 1990, section III.
 
     >>> [g.shape for g in rnn_grad(np.ones((2, 7, 4)), np.ones((2, 7, 3)), np.ones((3, 4)), np.ones((4, 4)))]
     [(2, 7, 3), (3, 4), (4, 4), (4,), (2, 4)]
@@ -70,10 +71,10 @@ def rnn_grad(
 def gradient_norms(
     forward: Callable, backward: Callable, x: np.ndarray, w: np.ndarray, u: np.ndarray, b: np.ndarray | None = None
 ) -> np.ndarray:
-    """Measure how much of a gradient of length 1 at the last state arrives 0, 1, 2 … steps earlier.
+    """Measure how much of a gradient of length 1 at the last state arrives 0, 1, 2, … steps earlier.
 
-    forward, backward: `rnn, rnn_grad`, `lstm, lstm_grad` or `gru, gru_grad`. x, w, u, b: as they take them.
-    Returns float (steps,): the norm of dL/dh at each distance, h and c together in an LSTM, as a mean over the batch.
+    forward, backward: `rnn, rnn_grad`, `lstm, lstm_grad` or `gru, gru_grad`. x, w, u, b: their arguments.
+    Returns float (steps,): the norm of dL/dh at each distance, of h and c together in an LSTM, the mean over the batch.
     Raises ValueError for shapes that don't fit. Source: Hochreiter 1991; Bengio, Simard and Frasconi 1994.
 
     >>> gradient_norms(rnn, rnn_grad, np.zeros((1, 4, 1)), [[1.0]], [[0.5]]).tolist()
@@ -85,8 +86,8 @@ def gradient_norms(
     norms = [1.0]
     for start in reversed(range(1, steps)):
         dy = np.zeros((n, steps - start, units))
-        dy[:, -1] = 1 / np.sqrt(units)
+        dy[:, -1] = 1 / np.sqrt(units)  # of length 1, all units alike
         first = [state[:, start - 1] for state in states]
-        found = backward(dy, np.asarray(x)[:, start:], w, u, b, *first)[4:]
+        found = backward(dy, np.asarray(x)[:, start:], w, u, b, *first)[4:]  # dh0, and dc0 in an LSTM
         norms.append(np.linalg.norm(np.concatenate(found, axis=1), axis=1).mean())
     return np.array(norms)

@@ -1,4 +1,4 @@
-"""What recurrent layers share: checks of shapes, and the clipping of gradients."""
+"""For all recurrent layers: checks of shapes, and the clipping of gradients."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ def check_sequence(
 ) -> list[np.ndarray]:
     """Check that sequences, the weights of a recurrent layer, its mask and its first states fit each other.
 
-    x: (n, steps, inputs). w: (inputs, gates * units). u: (units, gates * units). b: (*bias, gates * units) or None,
-    for zeros. mask: bool (n, steps), True where a step counts, None for all. states: (n, units) each, None for zeros.
-    Returns [x, w, u, b, mask, *states] as arrays of one float type: float64 unless all are float32 or smaller.
-    Raises ValueError naming both shapes and the axis, or TypeError for what is no number or a mask that isn't bool.
+    x: (n, steps, inputs). w: (inputs, gates * units). u: (units, gates * units). gates: weight matrices side by side, 1
+    in a simple layer. b: (*bias, gates * units) or None, for zeros. mask: bool (n, steps), True where a step counts,
+    None for all. states: (n, units) each, None for zeros. Returns [x, w, u, b, mask, *states] as arrays of one float
+    type: float64 unless all are float32 or smaller. Raises ValueError naming both shapes and the axis, TypeError for
+    arrays that hold no real numbers or a mask that isn't bool.
 
     >>> x, w, u = np.ones((2, 5, 3), int), np.ones((3, 4)), np.ones((4, 4))
     >>> x, w, u, b, mask, h0 = check_sequence(x, w, u, None, gates=1, h0=None)
@@ -63,7 +64,7 @@ def check_sequence(
 def check_upstream(dy: np.ndarray, h: np.ndarray) -> np.ndarray:
     """Check that an upstream gradient has the shape of the states it belongs to; return it in their float type.
 
-    dy, h: (n, steps, units). Raises ValueError naming both shapes, or TypeError for what is no real number.
+    dy, h: (n, steps, units). Raises ValueError naming both shapes, or TypeError for a dy that holds no real numbers.
 
     >>> check_upstream(np.ones((2, 5, 4), int), np.zeros((2, 5, 4))).dtype.name
     'float64'
@@ -71,8 +72,8 @@ def check_upstream(dy: np.ndarray, h: np.ndarray) -> np.ndarray:
     dy = np.asarray(dy)
     if dy.shape != h.shape:
         raise ValueError(
-            f"dy has shape {dy.shape}, the states {h.shape}; expected a gradient for every state, (n, steps, units): "
-            "zeros where there is none, as before the last step when only that one is read"
+            f"dy has shape {dy.shape}, the states {h.shape}; expected equal shapes, a gradient for every state. Give "
+            "zeros for states that the loss does not read, such as all but the last"
         )
     if dy.dtype.kind not in "fiub":
         raise TypeError(f"dy is {dy.dtype}; expected real numbers")
@@ -80,11 +81,11 @@ def check_upstream(dy: np.ndarray, h: np.ndarray) -> np.ndarray:
 
 
 def clip_by_global_norm(gradients: Sequence[np.ndarray], limit: float) -> tuple[list[np.ndarray], float]:
-    """Shorten all gradients by one factor, so that together they are no longer than a limit: the direction stays.
+    """Scale all gradients by one factor so that their common norm is at most a limit; the direction stays.
 
     gradients: arrays of any shapes. limit > 0, in units of the gradients. Returns the clipped arrays, new ones, and
-    the norm before: the root of the sum of all squares. Raises ValueError for a limit that is not positive, no
-    gradients, or NaN and infinity among them. Source: Pascanu, Mikolov and Bengio 2013, algorithm 1.
+    the norm before clipping: the root of the sum of all squares. Raises ValueError for a limit that is not positive,
+    no gradients, or gradients with NaN or infinity. Source: Pascanu, Mikolov and Bengio 2013, algorithm 1.
 
     >>> clip_by_global_norm([np.array([3.0]), np.array([[0.0, 4.0]])], 1.0)
     ([array([0.6]), array([[0. , 0.8]])], 5.0)
@@ -94,11 +95,11 @@ def clip_by_global_norm(gradients: Sequence[np.ndarray], limit: float) -> tuple[
     arrays = [np.asarray(g) for g in gradients]
     arrays = [g if g.dtype.kind == "f" else g.astype(float) for g in arrays]
     if not arrays:
-        raise ValueError("there are no gradients; expected at least one array")
+        raise ValueError("no gradients given; expected at least one array")
     for i, g in enumerate(arrays):
         if not np.isfinite(g).all():
-            raise ValueError(f"gradient {i} holds NaN or infinity: its direction is lost. Drop this step, or lower η")
-    # Square in float64 after taking the largest out: 1e30 in float32, or 1e200, would overflow to infinity.
+            raise ValueError(f"gradient {i} holds NaN or infinity, so it has no direction. Skip this step or lower η")
+    # Divide by the largest before squaring: the square of 1e30 overflows in float32, that of 1e200 in float64.
     largest = max(float(np.abs(g).max(initial=0)) for g in arrays)
     squares = sum(float(((g.astype(float) / (largest or 1)) ** 2).sum()) for g in arrays)
     norm = largest * float(np.sqrt(squares))

@@ -1,4 +1,4 @@
-"""Sequences: a machine whose bearing fails, and recurrent networks that warn of it."""
+"""Sequences: a simulated machine whose bearing fails, and recurrent networks that warn before it does."""
 
 from edgelab.train.sequences.failure_warning import (
     Alarms,

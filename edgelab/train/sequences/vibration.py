@@ -1,4 +1,4 @@
-"""A rotating machine with a growing bearing fault, synthesised from its physics; features as an edge device makes them.
+"""A rotating machine with a growing bearing fault, simulated from its physics, and the features an edge device keeps.
 
 A shaft turns and shakes the housing at its own frequency and the multiples. When the outer ring of a bearing has a
 defect, each ball that rolls over it strikes a blow, and the housing rings like a bell that is hit at the defect
@@ -16,15 +16,15 @@ def defect_frequency(shaft_hz: float, balls: int = 9, ball_to_pitch: float = 0.2
     """Return how many balls a second roll over a defect of the fixed outer ring (BPFO), in Hz.
 
     shaft_hz: turns a second. ball_to_pitch: diameter of a ball over that of the circle they run on, 0 to 1. angle: of
-    contact, in radians. Raises ValueError for what no bearing has. Source: Randall and Antoni 2011, eq. 1.
+    contact, in radians. Raises ValueError for values that no bearing has. Source: Randall and Antoni 2011, eq. 1.
 
     >>> defect_frequency(25.0, balls=9, ball_to_pitch=0.2)
     90.0
     """
     if not (shaft_hz > 0 and balls >= 1 and 0 < ball_to_pitch < 1):
         raise ValueError(
-            f"shaft_hz={shaft_hz}, balls={balls}, ball_to_pitch={ball_to_pitch}; expected a turning shaft, at least "
-            "one ball, and balls smaller than the circle they run on"
+            f"shaft_hz={shaft_hz}, balls={balls}, ball_to_pitch={ball_to_pitch}; expected a turning shaft "
+            "(above 0 Hz), at least one ball, and ball_to_pitch between 0 and 1"
         )
     return balls * shaft_hz / 2 * (1 - ball_to_pitch * float(np.cos(angle)))
 
@@ -32,11 +32,11 @@ def defect_frequency(shaft_hz: float, balls: int = 9, ball_to_pitch: float = 0.2
 def blows(
     samples: int, rate: float, frequency: float, resonance: float, rng: np.random.Generator, slip: float = 0.01
 ) -> np.ndarray:
-    """Make the ringing of a housing that is struck about `frequency` times a second, at amplitude 1.
+    """Simulate the ringing, of amplitude 1, of a housing that is struck about `frequency` times a second.
 
-    samples: how many, at `rate` a second. resonance: Hz at which the housing rings, dying out within a few ms. slip:
-    standard deviation of the gap between two blows, as a share of it: balls slide a little, so that no blow falls
-    exactly a period after the last. Returns float (samples,). Raises ValueError where the resonance exceeds rate / 2.
+    samples: how many, at `rate` a second. resonance: Hz at which the housing rings; it dies out within a few ms. slip:
+    standard deviation of the gap between two blows, as a share of the mean gap: balls slide a little, so the gaps are
+    not equal. Returns float (samples,). Raises ValueError for a resonance that is not between 0 and rate / 2.
     Source: Randall and Antoni 2011, on localised faults and slip.
 
     >>> blows(1000, 4000.0, 90.0, 1200.0, np.random.default_rng(0)).shape
@@ -68,11 +68,11 @@ class Life(NamedTuple):
 
 
 def machine(seed: int, samples: int = 1024, rate: float = 4096.0) -> Life:
-    """Synthesise one machine's life: a recording a day, from the commissioning to the failure of a bearing.
+    """Simulate one machine's life: a recording a day, from the first day to the failure of a bearing.
 
-    seed: of everything in which machines differ: speed, load, noise, resonance, the length of the life, and how fast
-    the fault grows. The amplitude of the blows is a_f exp(-remaining / growth), so it multiplies by the same factor
-    each day; load drifts, and with it the harmonics of the shaft, which say nothing of the fault.
+    seed: determines all that differs between machines: speed, load, noise, resonance, mounting of the sensor, length of
+    the life, and how fast the fault grows. The amplitude of the blows is a_f exp(-remaining / growth): it grows by the
+    same factor each day. The load drifts, and with it the harmonics of the shaft, which do not depend on the fault.
     Returns a Life of 50 to 130 days. Sources: Randall and Antoni 2011 (the signal); Gebraeel et al. 2005 (exponential
     growth with random parameters).
 
@@ -93,14 +93,14 @@ def machine(seed: int, samples: int = 1024, rate: float = 4096.0) -> Life:
         fault = worst * np.exp(-remaining[day] / growth) * rng.lognormal(0, 0.2)
         x = load[day] * (amplitudes @ np.sin(angles)) + rng.normal(0, noise, samples)
         x += fault * blows(samples, rate, defect_frequency(speed), resonance, rng)
-        if rng.random() < 0.06:  # somebody works nearby: a few knocks that mean nothing
+        if rng.random() < 0.06:  # somebody works nearby: knocks unrelated to the fault
             x += rng.lognormal(1.2, 0.5) * blows(samples, rate, rng.uniform(10, 60), resonance, rng, slip=0.5)
         signal[day] = mounting * x
     return Life(signal, remaining, rate)
 
 
 def _drift(steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a wandering series of variance 1 that forgets half of its value in a week."""
+    """Return a random series of variance 1 whose correlation falls by half in a week of steps."""
     keep = 0.5 ** (1 / 7)
     series = rng.normal(size=steps)
     for i in range(1, steps):
@@ -112,12 +112,12 @@ FEATURES = ("rms", "kurtosis", "crest", "band 1", "band 2", "band 3", "band 4")
 
 
 def features(signal: np.ndarray, bands: int = 4) -> np.ndarray:
-    """Reduce recordings to a few numbers each, as a device does before anything is stored or sent.
+    """Reduce recordings to a few numbers each, as a device does before it stores or sends anything.
 
-    signal: (…, samples), at least 16 of them. Returns float32 (…, 3 + bands): logarithm of the RMS; kurtosis, the
-    fourth moment over the squared second, 3 for noise and more where there are blows; crest factor, peak over RMS; and
+    signal: (…, samples), at least 16 samples. Returns float32 (…, 3 + bands): logarithm of the RMS; kurtosis, the
+    fourth moment over the squared second, 3 for Gaussian noise and more with blows; crest factor, peak over RMS; and
     the logarithm of the mean power in equal bands from 0 to half the sampling rate. Raises ValueError for too few
-    samples, or a recording that doesn't vary (a dead sensor). Source: Randall and Antoni 2011.
+    samples, or a recording that doesn't vary (a dead sensor) or holds NaN. Source: Randall and Antoni 2011.
 
     >>> [round(float(value), 1) for value in features(np.sin(np.arange(1024) / 3))[:3]]
     [-0.3, 1.5, 1.4]
@@ -130,7 +130,7 @@ def features(signal: np.ndarray, bands: int = 4) -> np.ndarray:
     centred = signal - signal.mean(axis=-1, keepdims=True)
     power = (centred**2).mean(axis=-1)
     if not (power > 0).all():
-        raise ValueError("a recording doesn't vary, or holds NaN; a dead sensor? Leave it out, or mask its day")
+        raise ValueError("a recording doesn't vary or holds NaN (a dead sensor?). Leave it out, or mask its day")
     kurtosis = (centred**4).mean(axis=-1) / power**2
     crest = np.abs(centred).max(axis=-1) / np.sqrt(power)
     spectrum = np.abs(np.fft.rfft(centred * np.hanning(signal.shape[-1]))) ** 2 / signal.shape[-1]

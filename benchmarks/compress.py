@@ -24,7 +24,8 @@ import numpy as np
 from edgelab.artifacts import write_atomic
 from edgelab.course.results.benchmarks import measured, results_folder, save_measured
 from edgelab.data import Mnist, load_mnist, to_input
-from edgelab.shrink.compress.packed_file import Layer, pack, run, unpack
+from edgelab.shrink.compress.packed_reader import Layer, run, unpack
+from edgelab.shrink.compress.packed_writer import pack
 from edgelab.train.fitting.augmentation import Augment
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ usage: python benchmarks/sparsity.py     resumes where it was stopped; delete re
 
 From row to row half of the weights of each layer go. Each is pruned twice: at once, without training; and gradually,
 over EPOCHS epochs on the training images. Nothing is chosen. The bytes are those of the float32 .tflite, of the same
-compressed by gzip, and of the file of edgelab.shrink.compress.packed_file with 16 shared values a layer.
+compressed by gzip, and of the file of edgelab.shrink.compress.pack with 16 shared values a layer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from edgelab.artifacts import shipped
 from edgelab.course.results.benchmarks import measured, results_folder, save_measured
 from edgelab.data import load_mnist, to_input
-from edgelab.shrink.compress.packed_file import pack, run, unpack
+from edgelab.shrink.compress.packed_reader import run, unpack
+from edgelab.shrink.compress.packed_writer import pack
 
 if TYPE_CHECKING:
     import keras

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgelab.shrink.compress.packed_file import Layer, unpack
+from edgelab.shrink.compress.packed_reader import Layer, unpack
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))

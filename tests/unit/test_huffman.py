@@ -89,11 +89,11 @@ def test_data_cut_short_are_refused_with_what_is_missing(symbols, data):
 def test_bits_that_are_no_code_and_bytes_left_over_are_refused():
     """A single symbol has the code 0; a 1 stands for nothing and must not be read as it."""
     assert decode(b"\x00", [1], 8).tolist() == [0] * 8
-    with pytest.raises(ValueError, match="bit 3 of the data, after 3 of 8 symbols, begins no code"):
+    with pytest.raises(ValueError, match="the bits from 3 on, after 3 of 8 symbols, begin no codeword"):
         decode(b"\x10", [1], 8)
-    with pytest.raises(ValueError, match="8 symbols end in byte 1, the data have 2"):
+    with pytest.raises(ValueError, match="8 symbols take 1 bytes, the data have 2"):
         decode(b"\x00\x00", [1], 8)
-    with pytest.raises(ValueError, match="0 symbols end in byte 0, the data have 1"):
+    with pytest.raises(ValueError, match="0 symbols take 0 bytes, the data have 1"):
         decode(b"\x00", [], 0)
     with pytest.raises(ValueError, match="count is 1, 0 symbols have a code"):
         decode(b"\x00", [0, 0], 1)
@@ -111,11 +111,11 @@ def test_an_endless_count_ends():
         (lambda: code_lengths([[1, 2]]), ValueError, r"shape \(1, 2\)"),
         (lambda: code_lengths([0.5, 1]), TypeError, "float64"),
         (lambda: entropy([3, -1]), ValueError, r"frequencies\[1\] is -1"),
-        (lambda: canonical_codes([1, 1, 1]), ValueError, "is 1.5, more than 1"),
+        (lambda: canonical_codes([1, 1, 1]), ValueError, "is 1.5; expected at most 1"),
         (lambda: canonical_codes([1, LONGEST + 1]), ValueError, f"from 1 to {LONGEST + 1}; expected 0 to {LONGEST}"),
         (lambda: canonical_codes([1.0]), TypeError, "float64"),
-        (lambda: encode([0, 2], [1, 1]), ValueError, r"symbols\[1\] is 2, which has no code among 2"),
-        (lambda: encode([1, 0], [0, 1]), ValueError, r"symbols\[1\] is 0, which has no code"),
+        (lambda: encode([0, 2], [1, 1]), ValueError, r"symbols\[1\] is 2; expected a symbol with a codeword"),
+        (lambda: encode([1, 0], [0, 1]), ValueError, r"symbols\[1\] is 0; expected a symbol with a codeword"),
         (lambda: encode([0, -1], [1, 1]), ValueError, r"symbols\[1\] is -1"),
         (lambda: encode([[0]], [1]), TypeError, r"shape \(1, 1\)"),
     ],

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from edgelab.artifacts import write_atomic
 from edgelab.course.copy.select import copy_source
 from edgelab.shrink.compress.cluster import cluster_weights
-from edgelab.shrink.compress.packed_file import MAGIC, MOST_WEIGHTS, Layer, from_gaps, pack, run, to_gaps, unpack
+from edgelab.shrink.compress.packed_reader import MAGIC, MOST_WEIGHTS, Layer, from_gaps, run, unpack
+from edgelab.shrink.compress.packed_writer import pack, to_gaps
 from edgelab.shrink.compress.prune import magnitude_mask
 
 
@@ -146,8 +147,8 @@ SMALL = [Layer("a", "dense", np.float32([0, 2]), np.uint8([[0, 1], [1, 0], [0, 0
         (23, 255, "takes 1,024 bytes"),
         (24, 9, "type 9 of the codebook of 'a'"),
         (28, 127, None),  # 0 becomes 1.7e38: a number like any other
-        (33, 2, "mark of a bias 2"),
-        (39, 9, "9 index bits"),
+        (33, 2, "mark of a bias is 2"),
+        (39, 9, "has 9 bits; expected 0 to 8"),
     ],
 )
 def test_an_impossible_value_is_named_with_its_place(at, value, says):
@@ -165,7 +166,7 @@ def test_another_format_or_version_is_named(tmp_path):
     path = write_atomic(tmp_path / "a.elpk", b"PK\3\4" + FILE[4:])
     with pytest.raises(ValueError, match=r"a\.elpk: begins with b'PK"):
         unpack(path)
-    with pytest.raises(ValueError, match="byte 4: version 9; this reads version 1"):
+    with pytest.raises(ValueError, match="byte 4: version 9; expected 1"):
         unpack(MAGIC + b"\x09" + FILE[5:])
     with pytest.raises(FileNotFoundError):
         unpack(tmp_path / "b.elpk")
@@ -181,8 +182,8 @@ def test_another_format_or_version_is_named(tmp_path):
         ({"codes": np.zeros((2, 2))}, "codes are float64"),
         ({"codes": np.zeros((0, 2), np.uint8)}, r"codes are uint8 \(0, 2\)"),
         ({"kind": "conv2d"}, "expected uint8 of 4 axes"),
-        ({"codes": np.full((3, 2), 2, np.uint8)}, "codes to 2"),
-        ({"codebook": np.float32([0, np.nan])}, "codebook is float32; expected finite"),
+        ({"codes": np.full((3, 2), 2, np.uint8)}, "codes up to 2"),
+        ({"codebook": np.float32([0, np.nan])}, "codebook contains NaN or infinity"),
         ({"codebook": np.float64([0, 1])}, "codebook is float64"),
         ({"b": np.zeros(3, np.float32)}, r"b has shape \(3,\), w \(3, 2\)"),
     ],

@@ -120,9 +120,9 @@ def test_the_schedule_is_the_papers():
 @pytest.mark.parametrize(
     ("sparsity", "raised", "says"),
     [
-        (1.0, ValueError, "sparsity is 1.0; expected a share of the weights from 0 on, below 1$"),
+        (1.0, ValueError, "sparsity is 1.0; expected a share of the weights, at least 0 and below 1$"),
         (-0.1, ValueError, "sparsity is -0.1"),
-        (90, ValueError, "90 % is 0.9"),
+        (90, ValueError, "For 90 % give 0.9"),
         (float("nan"), ValueError, "sparsity is nan"),
         ("0.9", TypeError, "sparsity is '0.9'"),
         (True, TypeError, "sparsity is True"),
@@ -137,7 +137,7 @@ def test_a_sparsity_out_of_range_is_named(function, sparsity, raised, says):
 @pytest.mark.parametrize(
     ("w", "raised", "says"),
     [
-        (np.ones((4, 4), np.int8), TypeError, "w is int8; expected float weights"),
+        (np.ones((4, 4), np.int8), TypeError, "w is int8; expected floats"),
         (np.zeros((0, 4)), ValueError, r"w has shape \(0, 4\)"),
         (np.array([[1.0, 2.0], [np.nan, 1.0]]), ValueError, r"w is nan at \(1, 0\)"),
         (np.array([[1.0, -np.inf]]), ValueError, r"w is -inf at \(0, 1\)"),
@@ -151,7 +151,7 @@ def test_weights_that_are_no_weights_are_named(function, w, raised, says):
 def test_other_arguments_are_named():
     with pytest.raises(ValueError, match=r"w has shape \(4,\); expected a kernel"):
         channel_scores(np.ones(4))
-    with pytest.raises(ValueError, match="the least is -1"):
+    with pytest.raises(ValueError, match="the smallest is -1"):
         keep_channels(np.array([1.0, -1.0]), 0.5)
     with pytest.raises(ValueError, match="begin is 5, end is 5"):
         sparsity_schedule(1, 5, 5)

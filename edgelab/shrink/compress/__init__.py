@@ -20,7 +20,8 @@ from edgelab.shrink.compress.huffman import (
     encode,
     entropy,
 )
-from edgelab.shrink.compress.packed_file import MAGIC, VERSION, Layer, from_gaps, pack, pack_layer, run, to_gaps, unpack
+from edgelab.shrink.compress.packed_reader import MAGIC, VERSION, Layer, from_gaps, run, unpack
+from edgelab.shrink.compress.packed_writer import pack, pack_layer, to_gaps
 from edgelab.shrink.compress.prune import (
     channel_scores,
     check_sparsity,

@@ -1,4 +1,4 @@
-"""Weight sharing in Keras: a model whose kernels are looked up in codebooks that train, and its way into the file."""
+"""Weight sharing in Keras: a model whose kernels are looked up in trainable codebooks, and its layers for the file."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgelab.shrink.compress.cluster import cluster_weights
-from edgelab.shrink.compress.packed_file import Layer
+from edgelab.shrink.compress.packed_reader import Layer
 
 if TYPE_CHECKING:
     import keras
 
 
 def share(model: keras.Model, clusters: int | Mapping[str, int], initial: str = "linear", seed: int = 0) -> keras.Model:
-    """Build the model whose Dense and Conv2D kernels are codebook[codes]: training it tunes the codebooks and biases.
+    """Build the model whose Dense and Conv2D kernels are codebook[codes]: training it changes codebooks and biases.
 
-    model: a Keras model, pruned or not. clusters: entries of each codebook besides the 0, or by layer name. initial,
-    seed: as for `cluster_weights`. Each new layer has the name of the old one, and `codebook()` and `codes`; weights
-    that are 0 stay so, and the gradient of an entry is the sum over the weights that share it (`codebook_gradient`).
-    Raises ValueError as `cluster_weights` does, and naming the layers where clusters lacks one.
-    Han et al. 2016, section 3.
+    model: a Keras model, pruned or not. clusters: entries of each codebook besides the 0, or a mapping from layer names
+    to such numbers. initial, seed: as for `cluster_weights`. Each new layer has the name of the old one, and
+    `codebook()` and `codes`. Weights of 0 stay 0, and the gradient of an entry is the sum over the weights that share
+    it (`codebook_gradient`). Raises TypeError or ValueError as `cluster_weights` does, and ValueError where the names
+    in clusters are not those of the layers. Han et al. 2016, section 3.
 
     >>> from keras import Input, Sequential, layers
     >>> model = Sequential([Input((28, 28, 1)), layers.Flatten(), layers.Dense(10, name="logits")])
@@ -37,7 +37,7 @@ def share(model: keras.Model, clusters: int | Mapping[str, int], initial: str = 
             first, self.codes = cluster_weights(layer.kernel.numpy(), entries, initial, seed=seed)
             self.first, self.fixed = first[1:], keras.ops.convert_to_tensor(self.codes.astype("int32"))
             self.bias_first = layer.bias.numpy() if layer.use_bias else None
-            # In functions, which Keras does not search for weights: the kernel must not train beside its codebook.
+            # Within functions, where Keras does not look for weights: the old kernel must not train.
             self.whole = lambda: layer
             self.answer = lambda values, x: layer.stateless_call(values, [], x)[0]
 
@@ -63,24 +63,26 @@ def share(model: keras.Model, clusters: int | Mapping[str, int], initial: str = 
     names = [layer.name for layer in model.layers if isinstance(layer, kinds)]
     entries = clusters if isinstance(clusters, Mapping) else dict.fromkeys(names, clusters)
     if set(entries) != set(names):
-        raise ValueError(f"clusters are given for {', '.join(entries)}; the layers with kernels are {', '.join(names)}")
+        raise ValueError(
+            f"clusters are given for {', '.join(entries)}; expected the layers with kernels, {', '.join(names)}"
+        )
 
     def cloned(layer):
         return Shared(layer, entries[layer.name]) if layer.name in entries else layer.from_config(layer.get_config())
 
     result = keras.models.clone_model(model, clone_function=cloned)
-    for layer in model.layers:  # those of other kinds, such as BatchNormalization, were made anew
+    for layer in model.layers:  # layers of other kinds, such as BatchNormalization, were built with new weights
         if layer.weights and layer.name not in entries:
             result.get_layer(layer.name).set_weights(layer.get_weights())
     return result
 
 
 def to_layers(shared: keras.Model, float_type: str = "float16") -> list[Layer]:
-    """Return the layers of a model that `share` made, as `edgelab.shrink.compress.pack` takes them.
+    """Return the layers of a model that `share` built, as `edgelab.shrink.compress.pack` takes them.
 
-    shared: a chain of such layers, of max pooling that does not overlap after a convolution, ReLU, Flatten and Dropout.
-    float_type: of codebooks and biases, float16 or float32: float16 moves a value by 1/2048 of itself at most.
-    Raises ValueError naming a layer that the file can't hold: another kind, a stride, padding.
+    shared: a chain of such layers, max pooling without overlap after a convolution, ReLU, Flatten and Dropout.
+    float_type: of codebooks and biases, "float16" or "float32"; float16 changes a value by at most 1/2048 of itself.
+    Raises ValueError naming a layer that the file cannot store: another kind, a stride, padding.
 
     >>> from keras import Input, Sequential, layers
     >>> model = Sequential([Input((28, 28, 1)), layers.Flatten(), layers.Dense(10, name="logits")])
@@ -98,7 +100,10 @@ def to_layers(shared: keras.Model, float_type: str = "float16") -> list[Layer]:
             plain = getattr(whole, "strides", (1, 1)) == (1, 1) and getattr(whole, "padding", "valid") == "valid"
             plain = plain and getattr(whole, "dilation_rate", (1, 1)) == (1, 1) and getattr(whole, "groups", 1) == 1
             if not plain or not (relu or whole.activation is keras.activations.linear):
-                raise ValueError(f"layer {layer.name}: expected stride 1, padding valid, and ReLU or no activation")
+                raise ValueError(
+                    f"layer {layer.name} has another stride, padding, dilation, groups or activation than the file can "
+                    "store; expected stride 1, padding valid, dilation 1, groups 1, and ReLU or no activation"
+                )
             kind = "dense" if isinstance(whole, keras.layers.Dense) else "conv2d"
             b = None if layer.bias is None else layer.bias.numpy().astype(float_type)
             found.append(Layer(layer.name, kind, layer.codebook().astype(float_type), layer.codes, b, relu))
@@ -106,11 +111,15 @@ def to_layers(shared: keras.Model, float_type: str = "float16") -> list[Layer]:
             size, stride = config["pool_size"], config["strides"]
             if len({*size, *stride}) > 1 or config["padding"] != "valid":
                 raise ValueError(
-                    f"layer {layer.name}: expected square max pooling that does not overlap, padding valid"
+                    f"layer {layer.name}: pool_size {size}, strides {stride}, padding {config['padding']}; expected "
+                    "square max pooling without overlap, padding valid"
                 )
             found[-1] = found[-1]._replace(pool=size[0])
         elif (what == "ReLU" or config.get("activation") == "relu") and found and found[-1].pool == 1:
             found[-1] = found[-1]._replace(relu=True)
         elif what not in ("InputLayer", "Flatten", "Dropout"):
-            raise ValueError(f"layer {layer.name} is a {what} after {len(found)} layers; the file can't hold it")
+            raise ValueError(
+                f"layer {layer.name} is a {what}; expected layers that `share` built, ReLU, one max pooling after each "
+                "convolution and its ReLU, Flatten and Dropout"
+            )
     return found

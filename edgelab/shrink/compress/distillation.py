@@ -1,4 +1,4 @@
-"""Distillation: a small network learns how sure a large one is of every class, not only which one is right."""
+"""Distillation: a small network learns the probabilities that a large one gives to all classes, besides the labels."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def soften(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Return softmax(logits / temperature): the higher the temperature, the more the small probabilities show.
+    """Return softmax(logits / temperature): the higher the temperature, the larger the small probabilities.
 
-    logits: (n, classes). temperature: above 0, 1 is softmax itself. Returns (n, classes), rows that add up to 1.
+    logits: (n, classes). temperature: above 0; at 1 it is softmax. Returns (n, classes), rows that add up to 1.
     Raises ValueError for a temperature out of range. Hinton, Vinyals and Dean 2015, section 2, equation 1.
 
     >>> soften(np.array([[4.0, 0.0]]), 1.0).round(3).tolist(), soften(np.array([[4.0, 0.0]]), 4.0).round(3).tolist()
@@ -36,15 +36,15 @@ def distillation_loss(
     temperature: float = 4.0,
     alpha: float = 0.9,
 ) -> float:
-    """Return alpha T² H(teacher, student, both softened by T) + (1 − alpha) H(labels, student), in nats.
+    """Return alpha T² H(teacher, student, both softened by T) + (1 − alpha) H(labels, student).
 
-    H: cross-entropy, mean over the batch. student_logits, teacher_logits: (n, classes). y: int (n,). temperature: T,
-    above 0. alpha: weight of the teacher, 0 to 1. T² keeps that weight: gradients of softened targets shrink by 1/T²
-    (`distillation_grad`). Raises ValueError or TypeError for what is out of range or does not fit.
-    Hinton, Vinyals and Dean 2015, section 2.
+    H: cross-entropy, mean over the batch, with natural logarithms. student_logits, teacher_logits: (n, classes). y: int
+    (n,), the labels. temperature: T, above 0. alpha: weight of the teacher's part, 0 to 1. Gradients of softened
+    targets shrink as 1/T²; the factor T² cancels that. Raises TypeError or ValueError for arguments out of range or
+    arrays that do not fit. Hinton, Vinyals and Dean 2015, section 2.
 
     >>> student, teacher = np.array([[2.0, 0.0]]), np.array([[3.0, 1.0]])
-    >>> round(distillation_loss(student, teacher, [0], temperature=1.0, alpha=1.0), 4)  # alike: the teacher's entropy
+    >>> round(distillation_loss(student, teacher, [0], temperature=1.0, alpha=1.0), 4)  # the entropy of either
     0.3653
     """
     student_logits, teacher_logits, y = check_distillation(student_logits, teacher_logits, y, alpha)
@@ -59,11 +59,12 @@ def distillation_grad(
     temperature: float = 4.0,
     alpha: float = 0.9,
 ) -> np.ndarray:
-    """Return dL/dstudent_logits of `distillation_loss`: (alpha T (q − p) + (1 − alpha) (q₁ − label)) / n.
+    """Return the gradient of `distillation_loss` by the student's logits.
 
-    q, p: the student's and the teacher's softened probabilities; q₁: the student's at T = 1; label: one-hot. For high T
-    the first part tends to alpha (z − v) / classes, the difference of the centred logits. Returns (n, classes).
-    Arguments and errors as for `distillation_loss`. Hinton, Vinyals and Dean 2015, section 2.1, equations 2 to 4.
+    It is (alpha T (q − p) + (1 − alpha) (r − label)) / n. q, p: the softened probabilities of student and teacher; r:
+    those of the student at T = 1; label: one-hot. For large T the first part tends to alpha (z − v) / classes, the
+    difference of the centred logits of student and teacher. Returns (n, classes). Arguments and errors as for
+    `distillation_loss`. Hinton, Vinyals and Dean 2015, section 2.1, equations 2 to 4.
 
     >>> distillation_grad(np.array([[2.0, 0.0]]), np.array([[3.0, 1.0]]), [0], alpha=1.0)
     array([[0., 0.]])
@@ -88,10 +89,10 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 def check_distillation(
     student_logits: np.ndarray, teacher_logits: np.ndarray, y: np.ndarray, alpha: float
 ) -> list[np.ndarray]:
-    """Return both logits and the labels as arrays that fit, after checking alpha too.
+    """Return both logits and the labels as arrays, after checking that they fit and that alpha is in range.
 
-    student_logits, teacher_logits: float (n, classes). y: int (n,). alpha: weight of the teacher, 0 to 1. Raises
-    ValueError or TypeError naming what does not fit.
+    student_logits, teacher_logits: float (n, classes). y: int (n,). alpha: weight of the teacher's part, 0 to 1. Raises
+    TypeError or ValueError naming what does not fit.
 
     >>> [each.shape for each in check_distillation(np.zeros((2, 3)), np.ones((2, 3)), np.array([0, 2]), 0.5)]
     [(2, 3), (2, 3), (2,)]
@@ -99,17 +100,17 @@ def check_distillation(
     student_logits, teacher_logits = same_shape(student_logits=student_logits, teacher_logits=teacher_logits)
     student_logits, y = check_labels(student_logits, y)
     if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha is {alpha!r}; expected 0 (labels alone) to 1 (the teacher alone)")
+        raise ValueError(f"alpha is {alpha!r}; expected a number from 0 (labels only) to 1 (teacher only)")
     return [student_logits, teacher_logits, y]
 
 
 def distiller(student: keras.Model, teacher: keras.Model, temperature: float = 4.0, alpha: float = 0.9) -> keras.Model:
-    """Build a model of the student's own layers whose loss listens to a teacher: to train it is to train the student.
+    """Build a model of the student's own layers with the distillation loss: training it trains the student.
 
     student, teacher: Keras models from the same images to logits of the same classes. temperature, alpha: as for
-    `distillation_loss`; the other part of the loss is what the model is compiled with. The teacher answers each batch
-    anew, so that it sees images as they are moved; it does not learn. Raises ValueError where shapes differ, a teacher
-    ends in softmax, or a number is out of range. Hinton, Vinyals and Dean 2015, section 2.
+    `distillation_loss`; the loss of the labels is the one that the model is compiled with. The teacher's logits are
+    computed for each batch, because images may be moved; its weights do not change. Raises ValueError where shapes
+    differ, a model ends in softmax, or a number is out of range. Hinton, Vinyals and Dean 2015, section 2.
 
     >>> from keras import Input, Sequential, layers
     >>> student, teacher = (Sequential([Input((28, 28, 1)), layers.Flatten(), layers.Dense(10)]) for _ in range(2))
@@ -121,13 +122,15 @@ def distiller(student: keras.Model, teacher: keras.Model, temperature: float = 4
     if student.input_shape[1:] != teacher.input_shape[1:] or student.output_shape[1:] != teacher.output_shape[1:]:
         raise ValueError(
             f"the student maps {student.input_shape[1:]} to {student.output_shape[1:]}, the teacher "
-            f"{teacher.input_shape[1:]} to {teacher.output_shape[1:]}; expected the same"
+            f"{teacher.input_shape[1:]} to {teacher.output_shape[1:]}; expected the same shapes"
         )
     if not 0 < temperature < np.inf or not 0 <= alpha <= 1:
-        raise ValueError(f"temperature is {temperature!r}, alpha {alpha!r}; expected above 0, and 0 to 1")
+        raise ValueError(
+            f"temperature is {temperature!r}, alpha {alpha!r}; expected temperature > 0, alpha from 0 to 1"
+        )
     for name, model in {"student": student, "teacher": teacher}.items():
         if getattr(model.layers[-1], "activation", None) is keras.activations.softmax:
-            raise ValueError(f"the {name} ends in softmax; expected logits: temperature divides what goes into softmax")
+            raise ValueError(f"the {name} ends in softmax; expected logits. Give the model without its softmax")
 
     class Distiller(keras.Model):
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -148,11 +151,11 @@ def distil(
     alpha: float = 0.9,
     **how: Any,
 ) -> dict[str, list[float]]:
-    """Train a student by labels and by a teacher, with everything that `edgelab.train.fitting.fit` offers.
+    """Train a student on labels and a teacher's logits, with all options of `edgelab.train.fitting.fit`.
 
     student, teacher, temperature, alpha: as for `distiller`. x: uint8 (n, h, w) or (n, h, w, channels). y: int (n,).
     how: further arguments of `fit`, such as epochs, augment or callbacks. Returns its history, whose loss is the sum of
-    both parts. Raises what `distiller` and `fit` raise. Hinton, Vinyals and Dean 2015, section 3.
+    both parts. Raises the errors of `distiller` and `fit`. Hinton, Vinyals and Dean 2015, section 3.
 
     >>> from keras import Input, Sequential, layers
     >>> student, teacher = (Sequential([Input((28, 28, 1)), layers.Flatten(), layers.Dense(2)]) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Huffman coding: frequent symbols get short codes, and the lengths of the codes are all that a decoder needs."""
+"""Huffman coding: frequent symbols get short codewords; a decoder needs only the lengths of the codewords."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import heapq
 
 import numpy as np
 
-# decode reads 64 bits from the byte in which a code begins: up to 7 before it, 57 of the code.
+# decode reads 64 bits from the byte in which a codeword begins: up to 7 bits before it, 57 of the codeword.
 LONGEST = 57
 
 
 def entropy(frequencies: np.ndarray) -> float:
-    """Return the fewest bits a symbol that any code for single symbols can take on average: −Σ p log₂ p.
+    """Return the entropy −Σ p log₂ p in bits a symbol: no code for single symbols has a smaller mean length.
 
-    frequencies: integers (symbols,), how often each occurs. Returns 0 where nothing occurs. Raises TypeError or
-    ValueError for what can't be counts. Shannon 1948, theorem 9.
+    frequencies: integers (symbols,), how often each symbol occurs. Returns 0 where none occurs. Raises TypeError or
+    ValueError for numbers that cannot be counts. Shannon 1948, theorem 9.
 
     >>> entropy([2, 1, 1])
     1.5
@@ -25,18 +25,19 @@ def entropy(frequencies: np.ndarray) -> float:
 
 
 def code_lengths(frequencies: np.ndarray) -> np.ndarray:
-    """Return the length in bits of each symbol's code, so that the whole message is as short as it can be.
+    """Return the length in bits of each symbol's codeword in a code of the smallest mean length.
 
-    frequencies: integers (symbols,), how often each occurs. The two rarest are joined into one until one is left; each
-    joining makes the codes of all symbols below it a bit longer. Returns uint8 (symbols,): 0 for a symbol that does not
-    occur, 1 for one that occurs alone. Raises TypeError or ValueError for what can't be counts. Huffman 1952.
+    frequencies: integers (symbols,), how often each symbol occurs. The two rarest symbols are joined into one until one
+    is left; each joining adds a bit to the codewords of all symbols below it. Returns uint8 (symbols,): 0 for a symbol
+    that does not occur, 1 for a symbol that occurs alone. Raises TypeError or ValueError for numbers that cannot be
+    counts. Huffman 1952.
 
     >>> code_lengths([5, 2, 1, 0])
     array([1, 2, 2, 0], dtype=uint8)
     """
     counts = check_frequencies(frequencies)
     lengths = np.zeros(len(counts), np.uint8)
-    # Of equal counts the one joined last goes last, which keeps the longest code short.
+    # Count, order among equal counts, symbols below: joined ones come last, which keeps the longest codeword short.
     heap = [(int(count), symbol, [symbol]) for symbol, count in enumerate(counts) if count]
     if len(heap) == 1:
         lengths[heap[0][2]] = 1
@@ -49,11 +50,11 @@ def code_lengths(frequencies: np.ndarray) -> np.ndarray:
 
 
 def canonical_codes(lengths: np.ndarray) -> np.ndarray:
-    """Return the code of each symbol, given only the lengths: rising with the length, then with the symbol.
+    """Return the codeword of each symbol, given only the lengths: in order of length, then of symbol.
 
-    lengths: integers (symbols,), 0 for a symbol without a code. Returns uint64 (symbols,): the code in the lowest bits.
-    Raises TypeError or ValueError for lengths that no code without common beginnings can have (Kraft 1949: Σ 2^−length
-    must not exceed 1). Deutsch 1996, RFC 1951, section 3.2.2.
+    lengths: integers (symbols,), 0 for a symbol without a codeword. Returns uint64 (symbols,): the codeword in the
+    lowest bits. Raises TypeError or ValueError for lengths that no code can have in which no codeword begins another
+    (Kraft 1949: Σ 2^−length must not exceed 1). Deutsch 1996, RFC 1951, section 3.2.2.
 
     >>> [f"{code:0{n}b}" for code, n in zip(canonical_codes([2, 1, 2]), [2, 1, 2])]
     ['10', '0', '11']
@@ -65,10 +66,10 @@ def canonical_codes(lengths: np.ndarray) -> np.ndarray:
 
 
 def encode(symbols: np.ndarray, lengths: np.ndarray) -> bytes:
-    """Write symbols one after another in the canonical code of these lengths, the first bit of a byte its highest.
+    """Return the bytes of the symbols' canonical codewords, one after another, the highest bit of a byte first.
 
-    symbols: integers (n,), each below len(lengths) and with a code. lengths: as `code_lengths` returns them. Returns
-    the bytes; the bits left over in the last one are 0. Raises TypeError or ValueError naming a symbol without a code.
+    symbols: integers (n,), each with a codeword. lengths: as `code_lengths` returns them. The unused bits of the last
+    byte are 0. Raises TypeError for another shape or type, ValueError naming a symbol without a codeword.
 
     >>> encode([1, 0, 1, 2], [2, 1, 2]).hex()
     '4c'
@@ -82,29 +83,31 @@ def encode(symbols: np.ndarray, lengths: np.ndarray) -> bytes:
     wrong = np.flatnonzero((symbols < 0) | (symbols >= len(lengths)))
     wrong = wrong if len(wrong) else np.flatnonzero(lengths[symbols] == 0)
     if len(wrong):
-        raise ValueError(f"symbols[{wrong[0]}] is {symbols[wrong[0]]}, which has no code among {len(lengths)} lengths")
+        raise ValueError(f"symbols[{wrong[0]}] is {symbols[wrong[0]]}; expected a symbol with a codeword in lengths")
     each = lengths[symbols].astype(np.int64)
     ends = np.cumsum(each)
-    # How many bits of its code follow each bit: the first bit of a code of three is followed by two.
+    # For each bit of the output, how many bits of its codeword follow: two after the first of three.
     follow = np.repeat(ends, each) - np.arange(ends[-1]) - 1
     bits = np.repeat(codes[symbols], each) >> follow.astype(np.uint64) & np.uint64(1)
     return np.packbits(bits.astype(np.uint8)).tobytes()
 
 
 def decode(data: bytes, lengths: np.ndarray, count: int) -> np.ndarray:
-    """Read back what `encode` wrote.
+    """Return the symbols that `encode` wrote.
 
-    lengths: those it was written with. count: how many symbols. Returns int64 (count,). What begins at each bit is
-    looked up at once for all bits; then one walks from code to code. Raises ValueError when the data end early, saying
-    how many symbols are missing, when some bits are no code, and when whole bytes are left over; and as
-    `canonical_codes` does for impossible lengths.
+    lengths: as given to `encode`. count: number of symbols. Returns int64 (count,). For every bit of the data, the
+    symbol whose codeword would begin there is looked up, for all bits at once; then the codewords are followed one by
+    one. Raises ValueError when the data end early, saying how many symbols are missing, when bits are not a codeword,
+    and when whole bytes are left over; TypeError or ValueError as `canonical_codes` does for impossible lengths.
 
     >>> decode(bytes.fromhex("4c"), [2, 1, 2], count=4).tolist()
     [1, 0, 1, 2]
     """
     order, starts, longest, end = canonical_order(lengths)
     if count < 0 or (count and not len(order)):
-        raise ValueError(f"count is {count}, {len(order)} symbols have a code; expected 0 or more symbols, each in one")
+        raise ValueError(
+            f"count is {count}, {len(order)} symbols have a codeword; expected a count ≥ 0 and at least one codeword"
+        )
     raw = np.frombuffer(bytes(data) + bytes(8), np.uint8).astype(np.uint64)
     begin = np.zeros(len(data), np.uint64)
     for k in range(8):
@@ -112,7 +115,7 @@ def decode(data: bytes, lengths: np.ndarray, count: int) -> np.ndarray:
     seen = (begin[:, None] << np.arange(8, dtype=np.uint64) >> np.uint64(64 - max(longest, 1))).ravel()
     place = np.searchsorted(starts, seen, side="right") - 1
     bits = np.asarray(lengths)[order][place].astype(np.int64) if count else place
-    bits[seen >= end] = 0  # no code begins like this
+    bits[seen >= end] = 0  # no codeword begins with these bits
     steps, at, visited = bits.tolist(), 0, []
     for _ in range(count):
         if at >= len(steps) or not steps[at]:
@@ -121,28 +124,34 @@ def decode(data: bytes, lengths: np.ndarray, count: int) -> np.ndarray:
         at += steps[at]
     whole = len(visited) - (at > len(steps))
     if whole < count and at < len(steps):
-        raise ValueError(f"bit {at:,} of the data, after {whole:,} of {count:,} symbols, begins no code: damaged data")
+        raise ValueError(
+            f"the bits from {at:,} on, after {whole:,} of {count:,} symbols, begin no codeword: damaged data"
+        )
     if whole < count:
         raise ValueError(
-            f"the data end after {len(data):,} bytes with {whole:,} of {count:,} symbols read: {count - whole:,} are "
-            "missing. Is it cut off?"
+            f"the data end after {len(data):,} bytes with {whole:,} of {count:,} symbols read; {count - whole:,} are "
+            "missing. Are the data cut short?"
         )
     if len(data) > -(-at // 8):
-        raise ValueError(f"{count:,} symbols end in byte {-(-at // 8):,}, the data have {len(data):,}: not its count")
+        raise ValueError(
+            f"{count:,} symbols take {-(-at // 8):,} bytes, the data have {len(data):,}. Is the count right?"
+        )
     return order[place[visited]] if count else np.zeros(0, np.int64)
 
 
 def check_frequencies(frequencies: np.ndarray) -> np.ndarray:
-    """Return frequencies as int64 (symbols,), after checking that they can be counts.
+    """Return frequencies as int64 (symbols,), after checking that they are counts.
 
-    Raises ValueError for another shape or a negative count, TypeError for what is not integers.
+    Raises ValueError for another shape or a negative count, TypeError for types other than integers.
 
     >>> check_frequencies(np.bincount([0, 2, 2])).tolist()
     [1, 0, 2]
     """
     counts = np.asarray(frequencies)
     if counts.ndim != 1:
-        raise ValueError(f"frequencies have shape {counts.shape}; expected (symbols,): np.bincount(data.ravel())")
+        raise ValueError(
+            f"frequencies have shape {counts.shape}; expected (symbols,), as np.bincount(data.ravel()) returns"
+        )
     if len(counts) and counts.dtype.kind not in "iu":
         raise TypeError(f"frequencies are {counts.dtype}; expected integers, how often each symbol occurs")
     if len(counts) and counts.min() < 0:
@@ -151,11 +160,11 @@ def check_frequencies(frequencies: np.ndarray) -> np.ndarray:
 
 
 def canonical_order(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """Return the order of canonical codes: symbols by length, and among equal lengths by number.
+    """Return the order of canonical codewords: symbols by length, and among equal lengths by number.
 
-    lengths: int (symbols,), bits of each symbol's code, 0 for none. Returns the symbols in that order; their codes,
-    each filled up with zeros to the longest length, uint64; that length; and the first number above all codes. Raises
-    TypeError or ValueError for lengths that are no code.
+    lengths: int (symbols,), bits of each symbol's codeword, 0 for none. Returns the symbols in that order; their
+    codewords, each with zeros appended to the longest length, uint64; that length; and the first number above all
+    codewords. Raises TypeError or ValueError for lengths that no code has.
 
     >>> order, codes, longest, end = canonical_order(np.array([2, 1, 0, 2]))
     >>> order.tolist(), [format(int(code), "02b") for code in codes], longest, end
@@ -173,7 +182,7 @@ def canonical_order(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, i
     end = sum(steps.tolist())
     if end > 1 << longest:
         raise ValueError(
-            f"{len(order)} codes of these lengths can't be told apart: Σ 2^−length is {end / 2**longest:g}, more than "
-            "1. Are the lengths damaged?"
+            f"no code has {len(order)} codewords of these lengths: Σ 2^−length is {end / 2**longest:g}; expected at "
+            "most 1. Are the lengths damaged?"
         )
     return order, starts.astype(np.uint64), longest, end

@@ -1,4 +1,4 @@
-"""Pruning in Keras: masks that hold while a model trains, and the smaller model that is left without whole channels."""
+"""Pruning in Keras: a callback that masks weights while a model trains, and a smaller model without some channels."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ def pruning(
     every: int = 100,
     mask: Callable[[np.ndarray, float], np.ndarray] = magnitude_mask,
 ) -> keras.callbacks.Callback:
-    """Make a Keras callback that prunes while a model trains: more and more weights, which then stay 0.
+    """Make a Keras callback that prunes a model while it trains, more weights from mask to mask.
 
-    sparsity: of each Dense and Conv2D layer at the end, in [0, 1), or a layer's name and its own for those to prune.
-    begin, end: batches, counted from 1, between which it rises from the zeros there are along `sparsity_schedule`; with
-    end = begin all is pruned at once. every: batches between two masks. mask: from weights and a sparsity to which
-    stay. After each batch the weights that are pruned become 0 again; the callback's `masks` has them by layer. A
-    training with it must run to its end: the best epoch may be one that was hardly pruned. Raises ValueError for a
-    sparsity or batches out of range and, as training begins, naming a layer that is not there, or that it is too short.
+    sparsity: at the end, in [0, 1), of every Dense and Conv2D layer; or a mapping from the names of the layers to prune
+    to their sparsities. begin, end: batches, counted from 1, between which the sparsity rises along `sparsity_schedule`
+    from that of the model as it is; with end = begin all is pruned at once. every: batches from one mask to the next.
+    mask: function of weights and sparsity that returns True where a weight is kept. After each batch the kernels are
+    multiplied by their masks; the callback's `masks` holds them by layer. Do not restore the best epoch of a training
+    with it: that may be one before the pruning. Raises TypeError or ValueError for a sparsity or batches out of range
+    and, as training begins, ValueError for a layer that does not exist or a training that ends before `end`.
     Zhu and Gupta 2017, section 3.
 
     >>> pruning({"hidden": 0.9}, begin=100, end=1000).masks
@@ -38,7 +39,7 @@ def pruning(
     for name, share in (sparsity if isinstance(sparsity, Mapping) else {"every layer": sparsity}).items():
         check_sparsity(share, f"the sparsity of {name}")
     if not 1 <= begin <= end or every < 1:
-        raise ValueError(f"begin {begin}, end {end}, every {every}; expected 1 <= begin <= end, every at least 1")
+        raise ValueError(f"begin is {begin}, end {end}, every {every}; expected 1 <= begin <= end and every >= 1")
 
     class Pruning(keras.callbacks.Callback):
         masks, step, first = {}, 0, {}
@@ -50,12 +51,12 @@ def pruning(
             unknown = set(self.final) - set(able)
             if unknown:
                 raise ValueError(
-                    f"no Dense or Conv2D layer is called {', '.join(unknown)}; there are {', '.join(able)}"
+                    f"no Dense or Conv2D layer is called {', '.join(unknown)}; expected names of {', '.join(able)}"
                 )
             total = self.params["epochs"] * self.params["steps"] if self.params.get("steps") else end
             if total < end:
                 raise ValueError(
-                    f"training ends after {total} batches, pruning after {end}; prune faster, train longer"
+                    f"training ends after {total} batches, pruning after {end}. Train for more epochs, or lower end"
                 )
             self.kernels = {name: able[name].kernel for name in self.final}
             self.first = {name: float((kernel.numpy() == 0).mean()) for name, kernel in self.kernels.items()}
@@ -75,14 +76,14 @@ def pruning(
 
 
 def prune_channels(model: keras.Model, keep: Mapping[str, np.ndarray]) -> keras.Model:
-    """Build the smaller model that is left when layers keep only some of their output channels.
+    """Build the smaller model in which layers have only some of their output channels.
 
     model: a chain of Conv2D, DepthwiseConv2D, BatchNormalization, Dense, pooling, Flatten and activations. keep: a
-    layer's name and the indices of the channels that stay, rising (see `keep_channels`); other layers keep all. What
-    reads a channel that goes, loses its weights too, so that the rest computes what it did: no masks, fewer products on
-    any hardware. Returns a new model, the old one is as it was. Raises ValueError naming a layer that is not there, is
-    of a kind that can't be cut, is the last one, or does not lie on a chain, and indices that are no channels.
-    Li et al. 2017, section 3.
+    mapping from a layer's name to the indices of the channels to keep, rising (see `keep_channels`); other layers keep
+    all. The next layer loses the weights that read a removed channel, so that the new model computes what the old one
+    does with those channels at 0, in fewer products and without masks. Returns a new model; the old one does not
+    change. Raises ValueError naming a layer that does not exist, cannot be cut, is the last one, or does not lie on a
+    chain, and for indices that are not channels. Li et al. 2017, section 3.
 
     >>> from keras import Input, Sequential, layers
     >>> model = Sequential([Input((8, 8, 1)), layers.Conv2D(6, 3, name="c"), layers.Flatten(), layers.Dense(10)])
@@ -122,7 +123,7 @@ def prune_channels(model: keras.Model, keep: Mapping[str, np.ndarray]) -> keras.
 
 
 def _check_chain(model: keras.Model, chain: list[keras.layers.Layer], keep: Mapping[str, np.ndarray]) -> None:
-    """Raise ValueError where `prune_channels` can't cut."""
+    """Raise ValueError for a model or channels that `prune_channels` cannot cut."""
     from keras import Sequential, layers
 
     cut = (layers.Conv2D, layers.Dense)
@@ -134,18 +135,24 @@ def _check_chain(model: keras.Model, chain: list[keras.layers.Layer], keep: Mapp
     before = model.inputs[0]
     for layer in chain:
         if not isinstance(layer, cut + passed) or getattr(layer, "groups", 1) > 1:
-            raise ValueError(f"layer {layer.name} is a {type(layer).__name__}, which is not known how to cut")
-        # A Sequential is a chain; the tensors between its layers are other ones each time that a layer is added.
+            known = ", ".join(kind.__name__ for kind in cut + passed)
+            raise ValueError(
+                f"layer {layer.name} is a {type(layer).__name__} of {getattr(layer, 'groups', 1)} groups; expected one "
+                f"group, and one of {known}"
+            )
+        # A Sequential is a chain; adding a layer replaces the tensors between its layers.
         if len(model.inputs) > 1 or (not isinstance(model, Sequential) and layer.input is not before):
-            raise ValueError(f"layer {layer.name} does not read the layer before it alone; expected a plain chain")
+            raise ValueError(f"layer {layer.name} does not read the layer before it alone; expected a chain of layers")
         before = layer.output
     channels = {layer.name: layer.output.shape[-1] for layer in chain if isinstance(layer, cut)}
     for name, indices in keep.items():
         if name not in channels:
-            raise ValueError(f"no Conv2D or Dense layer is called {name}; there are {', '.join(channels)}")
+            raise ValueError(f"no Conv2D or Dense layer is called {name}; expected one of {', '.join(channels)}")
         if name == list(channels)[-1]:
-            raise ValueError(f"layer {name} is the last one, its outputs are the classes; cut the layers before it")
+            raise ValueError(f"layer {name} is the last one, its outputs are the classes. Cut the layers before it")
         indices = np.asarray(indices)
         rising = indices.ndim == 1 and len(indices) and indices.dtype.kind in "iu" and (np.diff(indices) > 0).all()
         if not rising or indices[0] < 0 or indices[-1] >= channels[name]:
-            raise ValueError(f"{name} keeps {indices!r}; expected indices, rising, of its {channels[name]} channels")
+            raise ValueError(
+                f"{name} keeps {indices!r}; expected rising integers from 0 to {channels[name] - 1}, its channels"
+            )

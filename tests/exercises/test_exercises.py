@@ -6,9 +6,11 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edgelab.course.exercises import complaints, exercises, find, modules
+from edgelab.course.exercises.engine.call import describe_call
 from edgelab.course.exercises.engine.check import Exercise
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +44,22 @@ def test_a_bug_is_one(one: Exercise):
         verdict = one.verdict(lambda *arguments: stub(*arguments))
         assert verdict.state == "wrong"
         assert "It still does what it did with the bug." in verdict.message
+
+
+@EACH
+def test_each_boundary_decides(one: Exercise):
+    """One that holds in no case can't be missed; one that holds in all says nothing of the wrong ones."""
+    held = {b.says: [bool(b.holds(*case)) for case in one._cases] for b in one.boundaries}
+    assert [says for says, holds in held.items() if all(holds) or not any(holds)] == []
+
+
+@EACH
+def test_a_call_in_a_message_can_be_pasted(one: Exercise):
+    """Small calls come first, as code; the others take their arguments from inputs()."""
+    calls = [describe_call(one.name, case) for case in one._cases if one._short(case)]
+    assert calls
+    for call in calls:
+        eval(call, {"np": np, one.name: lambda *arguments: None})
 
 
 @EACH

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -10,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from edgelab.course.exercises.engine.call import Outcome, as_code, describe_call, outcome
 from edgelab.course.exercises.engine.check import Exercise, Mistake, Verdict, exercise
-from edgelab.course.exercises.engine.compare import Outcome, describe_call, difference, disagreement, outcome
+from edgelab.course.exercises.engine.compare import alike, difference, disagreement
+from edgelab.course.exercises.engine.notes import general_note
 
 
 @exercise(
@@ -92,7 +95,7 @@ def test_check_hint_and_solution_print(capsys):
     layers_needed.solution()
     printed = f"layers_needed: right.\nWhat does an output see before the first layer?\n{layers_needed.source}\n"
     assert capsys.readouterr().out == printed
-    assert repr(layers_needed) == "<exercise test_check.layers_needed: check(answer), hint(), solution()>"
+    assert repr(layers_needed) == "<exercise test_check.layers_needed: check(answer), hint(), solution(), inputs()>"
 
 
 @pytest.mark.parametrize("one", [layers_needed, softmax_rows])
@@ -113,7 +116,7 @@ def test_a_forgotten_return_is_called_so():
     """It does return None like the stub, but its author believes to have answered."""
     assert "is a return missing?" in layers_needed.verdict(lambda size, kernel: None).message
     some = said(layers_needed, lambda size, kernel: layers_needed.reference(size, kernel) if size > 1 else None)
-    assert some == "layers_needed: not right yet. layers_needed(1, 3) is None (no return?)."
+    assert some.startswith("layers_needed: not right yet. layers_needed(1, 3) is None (no return?). 21 of 22 calls")
 
 
 @pytest.mark.parametrize("index", range(3))
@@ -127,8 +130,10 @@ def test_a_known_mistake_is_named_however_it_is_written(one, index):
 
 def test_an_unknown_mistake_gets_place_and_direction_alone():
     """And nothing after it: one who is wrong is told what is wrong, not what to type."""
-    assert said(layers_needed, lambda a, b: 99) == "layers_needed: not right yet. layers_needed(28, 3) is too large."
-    assert said(layers_needed, lambda a, b: -1) == "layers_needed: not right yet. layers_needed(28, 3) is too small."
+    begin = "layers_needed: not right yet. layers_needed(28, 3)"
+    assert said(layers_needed, lambda a, b: a + 7 * b) == f"{begin} is too large."
+    assert said(layers_needed, lambda a, b: -a - b) == f"{begin} is too small."
+    assert said(layers_needed, lambda a, b: -1) == f"{begin} is too small.\nNote: It is the same for all arguments."
 
 
 def test_another_change_that_keeps_the_bug_is_told_so():
@@ -137,7 +142,7 @@ def test_another_change_that_keeps_the_bug_is_told_so():
     )
     assert state(softmax_rows, same) == "wrong"
     stub = softmax_rows.compiled(softmax_rows.stub)
-    assert said(softmax_rows, lambda x: stub(x)).endswith("\nIt still does what it did with the bug.")
+    assert said(softmax_rows, lambda x: stub(x)).endswith("\nNote: It still does what it did with the bug.")
 
 
 def test_a_bug_in_a_default_is_a_bug():
@@ -174,7 +179,7 @@ def explode(size, kernel):
         (lambda a, b: True, "layers_needed(28, 3) is a bool; expected an int."),
         (lambda a, b: (14,), "layers_needed(28, 3) is a tuple; expected an int."),
         (lambda a, b: np.array([14]), "layers_needed(28, 3) is an array of shape (1,); expected an int."),
-        (lambda a, b: (i for i in ()), "layers_needed(28, 3) is of type generator; expected an int."),
+        (lambda a, b: (i for i in ()), "is a generator, which makes its elements later; return an int."),
         (max, None),
         (partial(max, 5), None),
         (dict.fromkeys, "raises TypeError"),
@@ -189,12 +194,15 @@ def test_a_bad_answer_gets_words_not_a_traceback(answer, words):
 def test_array_answers_are_told_shape_dtype_and_element():
     right = softmax_rows.reference
     for answer, words in [
-        (lambda x: right(x).T, "has shape (4, 3); expected (3, 4)"),
-        (lambda x: (100 * right(x)).astype(int), "holds integers; expected floats"),
-        (lambda x: right(x).tolist(), "is a list; expected an array"),
-        (lambda x: right(x) * np.nan, "softmax_rows(float64 array (3, 4))[0, 0] is NaN (12 of 12 elements differ)"),
-        (lambda x: right(x) + 0.1 * (x == x[-1, -1]), "[2, 3] is too large (1 of 12 elements differ)"),
-        (lambda x: right(x) * (x < 800), "softmax_rows(array([[0, 800]]))[0, 1] is too small (1 of 2 elements differ)"),
+        (lambda x: right(x).T, "has shape (2, 1); expected (1, 2)"),
+        (lambda x: right(x) > 0.5, "holds bools (bool); expected floats"),
+        (lambda x: right(x).tolist(), "is a list; expected an array: return a NumPy array"),
+        (lambda x: right(x) * np.nan, "softmax_rows(np.array([[0.0, 800.0]]))[0, 0] is NaN (2 of 2 elements differ)"),
+        (lambda x: right(x) + 0.1 * (x == x[-1, -1]), "[0, 1] is too large (1 of 2 elements differ)"),
+        (
+            lambda x: right(x) * (x < 800),
+            "softmax_rows(np.array([[0.0, 800.0]]))[0, 1] is too small (1 of 2 elements differ)",
+        ),
     ]:
         assert words in said(softmax_rows, answer)
 
@@ -212,8 +220,8 @@ def test_changed_arguments_are_found_and_do_no_harm():
 
 def test_an_error_that_is_asked_for_must_come():
     assert state(root, root.reference) == "right"
-    assert "root(-1) returns a result; it should raise ValueError" in said(root, lambda x: abs(x) ** 0.5)
-    assert "root(-1) raises TypeError; it should raise ValueError" in said(root, lambda x: _raise(x, TypeError))
+    assert "root(-1.0) returns a result; it should raise ValueError" in said(root, lambda x: abs(x) ** 0.5)
+    assert "root(-1.0) raises TypeError; it should raise ValueError" in said(root, lambda x: _raise(x, TypeError))
 
 
 def _raise(x: float, error: type[Exception]) -> float:
@@ -306,7 +314,7 @@ def test_a_faulty_solution_is_the_authors_fault():
         return x
 
     for solution, words in ((silent, "returns None"), (greedy, "changes arguments")):
-        with pytest.raises(ValueError, match=rf"its solution {words} on \w+\(array"):
+        with pytest.raises(ValueError, match=rf"its solution {words} on \w+\(np.array"):
             exercise(cases=lambda rng: [(np.zeros(2),)], hint="Hint.", mistakes=[])(solution).verdict(abs)
     with pytest.raises(ValueError, match="exercise bare: its solution has no docstring"):
         exercise(cases=lambda rng: [(1,)], hint="Hint.", mistakes=[])(bare)
@@ -340,6 +348,15 @@ def test_comparing_never_raises_and_says_something_where_types_differ(got, expec
         assert text
 
 
+@given(NESTED, NESTED, NESTED)
+def test_looking_for_a_note_never_raises(got, expected, argument):
+    """It sees whatever an answer returns."""
+    case = (argument, 1)
+    assert isinstance(general_note([(got, expected, case)] * 2, ("x", "y")), str)
+    assert isinstance(general_note([(got, expected, case), (expected, got, case)], ("x",)), str)
+    assert alike(expected, expected)
+
+
 @given(st.integers(-(10**5), 10**5), st.integers(-(10**5), 10**5))  # float32 is compared to 4e-6: less than one of 1e5
 def test_direction_is_that_of_the_number(got, expected):
     """Told the wrong way, one would go further astray. The expected number itself is never told."""
@@ -371,7 +388,22 @@ def test_what_differs_though_it_looks_alike():
         (np.zeros(2, np.int16), np.zeros(2, np.int8), "has dtype int16; expected int8"),
         (np.zeros(2, np.int32), np.zeros(2, np.int64), ""),
         (np.zeros(2, np.float32), np.zeros(2, np.float64), ""),
-        (np.zeros(2, np.uint8), np.zeros(2, np.int8), "holds unsigned integers; expected integers"),
+        (np.zeros(2, np.uint8), np.zeros(2, np.int8), "holds unsigned integers (uint8); expected integers"),
+        (np.zeros(2, int), np.zeros(2), ""),
+        (np.zeros(2), np.zeros(2, int), "holds floats (float64); expected integers"),
+        (np.ones(2), np.ones(2, bool), "holds floats (float64); expected bools"),
+        (np.float32(1 + 1e-6), 1.0, ""),
+        (Fraction(1, 2), 0.5, ""),
+        (np.array([1, 2]), (1, 2), ""),
+        (np.array([1, 2]), [1, 2.5], "result[1] is too small"),
+        (map(str, []), [1], "is a map, which makes its elements later; return a list"),
+        (max, 3, "return an int"),
+        (np.array([np.inf]), np.array([1.0]), "result[0] is too large (infinite)"),
+        ({2, 1}, {1, 2}, ""),
+        ([1, 2], {1, 2}, "is a list; expected a set"),
+        ({"b": 1, "a": 2.0}, {"a": 2.0, "b": 1}, ""),
+        ({"a": 3}, {"a": 2}, "the result: a is too large"),
+        ({"c": 3}, {"a": 2}, "has the keys ['c']; expected ['a']"),
         (1, 1.0, ""),
         (1.0, 1, "is a float; expected an int"),
         (10**400, 1.0, "is too large"),
@@ -381,17 +413,18 @@ def test_what_differs_though_it_looks_alike():
         ((1, 2, 3), (1, 2), "has 3 elements; expected 2"),
         ((1, 3), (1, 2), "result[1] is too large"),
         (3, (1, 2), "is an int; expected a tuple"),
-        ("abx", "abc", "is wrong from character 3 on"),
-        ("ab", "abc", "is wrong from character 3 on"),
+        ("abx", "abc", "is 'abx', wrong from character 3 on"),
+        ("ab", "abc", "is 'ab', wrong from character 3 on"),
         (False, True, "has the wrong truth value"),
         (np.array(2), 2, ""),
-        (0.0, np.nan, "is a number, where only NaN is true"),
+        (0.0, np.nan, "is a number; expected NaN"),
         (1e-13, 0.0, ""),
         (1e-9, 0.0, "is too large"),
         (1j, 2j, "is off"),
         (np.array(["a"]), np.array(["b"]), "result[0] is another text"),
         (None, 3, "is None (no return?)"),
-        ({1: 2}, {1: 3}, "is another dict"),
+        ({1: 2}, {1: 3}, "1 is too small"),
+        (1 + 0j, {1: 3}, "is a complex number; expected a dict"),
     ]:
         text = difference(got, expected)
         assert words in text, (got, expected)
@@ -415,9 +448,22 @@ def test_tensors_are_arrays():
 
 def test_a_call_is_written_as_in_code():
     assert describe_call("f", []) == "f()"
-    assert describe_call("f", [np.float32(0.5), "a" * 99, max, (1,)]) == f"f(0.5, '{'a' * 59}…, max, (1,))"
-    assert describe_call("f", [np.array([1, 2], np.int8), [1] * 9]) == "f(array([1, 2], int8), [1, 1, 1, 1, 1, 1, …])"
+    assert describe_call("f", [np.float32(0.5), "a", max, (1,)]) == "f(0.5, 'a', max, (1,))"
+    assert describe_call("f", [np.inf, {"a": -np.inf}, np.array(3.5)]) == "f(np.inf, {'a': -np.inf}, np.array(3.5))"
     assert describe_call("f", [object()]) == "f(<object object>)"
+
+
+@given(
+    arrays.arrays(
+        st.sampled_from([np.float32, np.float64, np.int8, np.uint8, np.int64, np.bool_]),
+        arrays.array_shapes(min_dims=0, min_side=0, max_side=3),
+    )
+)
+def test_an_array_as_code_is_that_array_again(value):
+    """A message that one can't paste leaves one to guess the arguments."""
+    again = eval(as_code(value), {"np": np})
+    assert (again.shape, again.dtype) == (value.shape, value.dtype)
+    assert np.array_equal(again, value, equal_nan=value.dtype.kind == "f")
 
 
 def test_changes_inside_containers_are_found():

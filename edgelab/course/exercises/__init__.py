@@ -1,4 +1,7 @@
-"""The exercises, one module a notebook. In a notebook: from edgelab.course.exercises import convolution as exercise."""
+"""The exercises, one module a notebook, a file or a folder of files.
+
+In a notebook: from edgelab.course.exercises import convolution as exercise.
+"""
 
 import importlib
 import pkgutil
@@ -7,20 +10,21 @@ from typing import Any
 
 from edgelab.course.exercises.engine.check import Exercise
 
+NO_EXERCISES = {"engine", "_cases"}  # what else lies here
 TAG = "exercise:"  # of a notebook's cell: exercise:convolution.layers_needed
 
 
 def modules() -> list[str]:
-    """Return the names of the modules that hold exercises.
+    """Return the names of the modules that hold exercises, one for each notebook.
 
     >>> "train_mnist" in modules()
     True
     """
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    return sorted({module.name for module in pkgutil.iter_modules(__path__)} - NO_EXERCISES)
 
 
 def exercises(module: str) -> list[Exercise]:
-    """Return the exercises of a module, in the order of its file.
+    """Return the exercises of a module, in the order in which it names them.
 
     >>> [each.module for each in exercises("train_mnist")][:1]
     ['train_mnist']
@@ -35,7 +39,7 @@ def find(name: str) -> Exercise:
     Raises ValueError where there is none, saying which there are.
 
     >>> find("train_mnist.steps_in_an_epoch")
-    <exercise train_mnist.steps_in_an_epoch: check(answer), hint(), solution()>
+    <exercise train_mnist.steps_in_an_epoch: check(answer), hint(), solution(), inputs()>
     """
     module, _, function = name.partition(".")
     known = {each.name: each for each in exercises(module)} if module in modules() else {}

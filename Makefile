@@ -66,7 +66,8 @@ ifneq ($(shell cat .venv/.stamp 2> /dev/null),$(CURDIR))
 .PHONY: .venv/.stamp
 endif
 
-.venv/.stamp: pyproject.toml uv.lock hatch_build.py binder/ipython_kernel_config.json | $(filter .tools/bin/uv,$(UV))
+SETTINGS := binder/ipython_kernel_config.json binder/jupyterlab_overrides.json
+.venv/.stamp: pyproject.toml uv.lock hatch_build.py $(SETTINGS) | $(filter .tools/bin/uv,$(UV))
 	@echo 'Building .venv from uv.lock; about a minute and 2.5 GB, once ...'
 	@[ ! -f $@ ] || [ "$$(cat $@)" = '$(CURDIR)' ] || rm -rf .venv
 	@$(UV) sync --quiet --frozen --extra course --extra browser --compile-bytecode

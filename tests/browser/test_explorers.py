@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from edgelab.course.copy.parse import pieces
 
-from .conftest import Lab, idle, open_notebook, run_all, scroll_to
+from .conftest import Lab, idle, open_notebook, press, run_all, scroll_to
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 DIGIT = "import numpy as np\n\ndigit = np.zeros((28, 28))\ndigit[6:22, 13:15] = digit[6:8, 8:20] = 1"
@@ -43,7 +43,7 @@ WIDGETS = {
     "scale_and_zero_point_on_weights(digit)": ("4 bits", 2, 2, 0),
     "bits_against_accuracy(rows)": ("Weights of 4 bits", 1, 2, 0),
     "sparsity_against_accuracy(halved)": ("Pruned at once to 12.5 %", 1, 2, 0),
-    "temperature_in_distillation(digits, logits)": ("Image 1 at temperature 3.98", 2, 0, 0),
+    "temperature_in_distillation(digits, logits)": ("Image 1 at temperature 1:", 2, 0, 0),
 }
 ALL = sorted(NOTEBOOKS.glob("*.ipynb"))
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -109,6 +109,31 @@ def test_every_control_moves_its_figure_by_keyboard(all_of_them: Page):
             moves(image, slider, "ArrowRight")
         for field in fields:
             moves(image, field, "ControlOrMeta+a", "7", "Tab")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_control_has_room(all_of_them: Page, width: int):
+    """A long description once left its slider a thumb's width; on a phone's screen the most."""
+    all_of_them.set_viewport_size({"width": width, "height": 900})
+    if width < 500:  # the list of files takes most of such a window, until one closes it
+        press(all_of_them, "View", "File Browser")
+    for code in WIDGETS:
+        cell = cell_of(all_of_them, code)
+        picture(cell).wait_for()
+        area = cell.locator(".jp-OutputArea-output").bounding_box()
+        for control in cell.locator(".slider-container, .widget-toggle-buttons").all():
+            box = control.bounding_box()
+            assert box["width"] >= 120, (code, box)
+            assert box["x"] + box["width"] <= area["x"] + area["width"] + 1, (code, box)
+
+
+def test_code_is_wrapped_at_the_edge_of_the_window(page: Page, lab: Lab):
+    """The course's lines have up to 120 columns; at 1,280 pixels their ends were cut off."""
+    page.set_viewport_size({"width": 1280, "height": 900})
+    nbformat.write(notebook_of(f"print('{'x' * 40} {'y' * 70}')"), lab.root / "long.ipynb")
+    open_notebook(page, lab, "long.ipynb")
+    editor = page.locator(".jp-CodeCell .cm-scroller").first
+    assert editor.evaluate("e => e.scrollWidth <= e.clientWidth")
 
 
 def test_tab_leads_from_each_control_to_the_next(all_of_them: Page):

@@ -332,7 +332,8 @@ def test_make_names_the_package_that_is_missing(tmp_path, programs, words):
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
     (tmp_path / "binder").mkdir()
-    for name in ("pyproject.toml", "uv.lock", "hatch_build.py", "binder/ipython_kernel_config.json"):
+    settings = ("binder/ipython_kernel_config.json", "binder/jupyterlab_overrides.json")
+    for name in ("pyproject.toml", "uv.lock", "hatch_build.py", *settings):
         (tmp_path / name).touch()
     done = subprocess.run(
         [shutil.which("make"), "run"],

@@ -215,8 +215,12 @@ def test_post_build_installs_edgelab(clone, tmp_path):
     command = "import edgelab; print(edgelab.__file__)"
     where = run(str(programs / "python"), "-I", "-c", command, cwd=tmp_path).stdout.strip()
     assert Path(where) == clone / "edgelab" / "__init__.py", "editable, so that data/ is found beside the package"
-    setting = tmp_path / "env" / "etc" / "ipython" / "ipython_kernel_config.json"
-    assert setting.read_bytes() == (ROOT / "binder" / setting.name).read_bytes()
+    installed = {
+        "ipython_kernel_config.json": "etc/ipython/ipython_kernel_config.json",
+        "jupyterlab_overrides.json": "share/jupyter/lab/settings/overrides.json",
+    }
+    for name, path in installed.items():
+        assert (tmp_path / "env" / path).read_bytes() == (ROOT / "binder" / name).read_bytes()
 
 
 def test_libraries_greetings_stay_out_of_notebooks(monkeypatch):

@@ -78,6 +78,17 @@ def test_the_button_wipes_the_pad(pad):
     assert pad.text == "draw a digit"
 
 
+def test_the_first_stroke_by_hand_wipes_a_sample_and_no_later_one_does(pad):
+    """A newcomer's first digit was drawn on top of the sample, and read together with it."""
+    pad.draw([ONE])
+    stroke, other = [(50, 60), (50, 200)], [(90, 60), (90, 200)]
+    by_mouse(pad, stroke)
+    assert pad.strokes == [stroke]
+    by_mouse(pad, other)
+    assert pad.strokes == [stroke, other]
+    assert pad.text == "ink 1"
+
+
 def test_an_error_in_the_readers_function_is_shown():
     pad = DrawingPad(lambda image: 1 // 0)
     pad.draw([ONE])

@@ -16,7 +16,7 @@ from PIL import Image
 from edgelab.course import widgets
 from edgelab.course.figures.plots import new_figure
 from edgelab.course.widgets import explorer
-from edgelab.course.widgets.explorer import Explorer, choice, log_slider, slider
+from edgelab.course.widgets.explorer import Explorer, choice, log_slider, number_field, slider
 
 DIGIT = np.zeros((28, 28), np.uint8)
 DIGIT[6:22, 13:15], DIGIT[6:8, 8:20] = 255, 200
@@ -394,6 +394,15 @@ def test_sliders_show_as_many_decimals_as_they_step():
     assert choice(["a", "b"], "x").value == "a"
 
 
+def test_thousands_of_places_are_typed_and_not_slid_to():
+    """10,000 test images on a slider of 200 pixels: fifty of them at each pixel."""
+    with pytest.raises(ValueError, match=r"10,000 places; expected 1,000 at most. Use number_field"):
+        slider(0, 0, 9999, 1, "image")
+    field = number_field(320, 0, 9999, "image")
+    field.value = 10_000
+    assert (field.value, number_field(3, 0, 9, "n").value) == (9999, 3)
+
+
 def test_no_pyplot_and_no_tensorflow():
     """pyplot keeps each figure it makes; TensorFlow has no place in notebooks of 300 MB."""
     code = "import sys; from edgelab.course import widgets; view = widgets.activation_and_gradient(); view.set(x=2.0);"
@@ -417,7 +426,7 @@ def test_stored_widgets_differ_in_nothing_but_their_ids():
 
 
 def test_the_module_names_what_notebooks_import():
-    parts = {"DrawingPad", "Explorer", "choice", "drawing", "log_slider", "pen", "slider"}
+    parts = {"DrawingPad", "Explorer", "choice", "drawing", "log_slider", "number_field", "pen", "slider"}
     found = {name for name, value in vars(widgets).items() if callable(value) and not name.startswith("_")}
     assert found == {*MAKERS, *parts}
     assert widgets.Explorer is explorer.Explorer

@@ -82,7 +82,7 @@ def temperature_in_distillation(images: np.ndarray, logits: np.ndarray) -> Explo
     >>> view = temperature_in_distillation(np.zeros((2, 28, 28)), np.array([[0.0, 2.0], [1.0, 1.0]]))
     >>> view.set(image=2)
     >>> view.alt.partition(";")[0]
-    'Image 2 at temperature 3.98: the soft targets have an entropy of 1.000 bits'
+    'Image 2 at temperature 1: the soft targets have an entropy of 1.000 bits'
     """
     images, logits = np.asarray(images), np.asarray(logits, np.float64)
     if logits.ndim != 2 or not len(logits) or len(images) != len(logits) or not np.isfinite(logits).all():
@@ -90,7 +90,7 @@ def temperature_in_distillation(images: np.ndarray, logits: np.ndarray) -> Explo
             f"images have shape {images.shape}, logits {logits.shape}; expected (n, 28, 28) and finite (n, classes)"
         )
     controls = {
-        "temperature": log_slider(10**0.6, -1, 2, 0.1, "temperature T"),
+        "temperature": log_slider(1.0, -1, 2, 0.1, "temperature T"),
         "image": slider(1, 1, len(images), 1, "image"),
     }
     return Explorer(lambda **values: _draw_temperature(images, logits, **values), controls)

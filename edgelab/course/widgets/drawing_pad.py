@@ -66,7 +66,8 @@ class DrawingPad:
     """A canvas for mouse or finger; after each stroke it shows what the model sees and what it answers.
 
     answer: called with a uint8 (28, 28) image in MNIST's form; its text is shown. What it raises is shown too, so that
-    a mistake in a reader's own function is not lost in a log. size: side of the pad in pixels.
+    a mistake in a reader's own function is not lost in a log. size: side of the pad in pixels. A stroke by hand wipes
+    what code has drawn: a sample on the pad shows what it is for, and is not part of the reader's digit.
     Displayed, it is a widget; where no widgets are, a PNG of the pad as it stands.
     Attributes: strokes, lists of (x, y) in pixels; text, what it says; seen, what the model sees, uint8 (28, 28).
 
@@ -82,13 +83,13 @@ class DrawingPad:
 
         self._answer, self.size = answer, size
         self.strokes: list[list[tuple[float, float]]] = []
-        self._pressed = False
+        self._pressed, self._sample = False, False  # a pointer is down; code has drawn what is on the pad
         self.canvas = Canvas(width=size, height=size, layout={"border": "1px solid #888888"})
         self._seen, self._label = ipywidgets.HTML(), ipywidgets.HTML()
         button = ipywidgets.Button(description="clear", icon="eraser")
         button.on_click(lambda _: self.clear())
         side = ipywidgets.VBox([button, ipywidgets.HTML("what the model sees:"), self._seen, self._label])
-        self.box = ipywidgets.HBox([self.canvas, side])
+        self.box = ipywidgets.Box([self.canvas, side], layout={"flex_flow": "row wrap", "grid_gap": "0 12px"})
         self.canvas.on_mouse_down(self._begin)
         self.canvas.on_mouse_move(self._go_on)
         self.canvas.on_mouse_up(self._end)
@@ -101,14 +102,15 @@ class DrawingPad:
         self.clear()
 
     def draw(self, strokes: Sequence[Stroke]) -> None:
-        """Draw strokes from code, as if by hand: each a list of (x, y) in pixels. Raises what `drawing` raises."""
+        """Draw strokes from code: each a list of (x, y) in pixels. Raises what `drawing` raises."""
         self.strokes += _checked(strokes)
+        self._sample = True
         self._redraw()
         self._ask()
 
     def clear(self) -> None:
         """Wipe the pad."""
-        self.strokes, self._pressed = [], False
+        self.strokes, self._pressed, self._sample = [], False, False
         self._redraw()
         self._tell(np.zeros((28, 28), np.uint8), EMPTY)
 
@@ -139,6 +141,8 @@ class DrawingPad:
     def _begin(self, x: float, y: float) -> None:
         if self._pressed:  # a second finger, or a second button
             return
+        if self._sample:
+            self.clear()
         self._pressed = True
         self.strokes.append([(x, y)])
         self.canvas.stroke_line(x, y, x, y)

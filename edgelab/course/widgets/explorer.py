@@ -10,24 +10,49 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-_WIDE = {"style": {"description_width": "initial"}, "layout": {"width": "380px", "max_width": "98%"}}
+# The description has a line of its own: beside it, the slider would have what is left, for some a thumb's width.
+_ABOVE = {
+    "style": {"description_width": "initial"},
+    "layout": {"width": "280px", "max_width": "98%", "height": "auto", "flex_flow": "row wrap"},
+    "_dom_classes": ("edgelab-control",),
+}
+_CSS = "<style>.edgelab-control > .widget-label { flex-basis: 100%; text-align: left; }</style>"
+MOST_PLACES = 1000  # of a slider: a hand cannot choose among more, with several of them at each pixel
 
 
 def slider(value: float, low: float, high: float, step: float, description: str) -> Widget:
-    """Return a slider that is wide enough for its description; of integers where all its numbers are.
+    """Return a slider, of integers where all its numbers are integers.
 
-    description: what it sets, with its unit. Readout: as many decimals as the step has.
+    description: what it sets, with its unit. The readout has as many decimals as the step. Raises ValueError for more
+    than 1,000 places, of which several share each pixel: `number_field` takes them.
 
     >>> slider(0.5, 0.0, 2.0, 0.25, "rate (images/s)").readout_format
     '.2f'
     """
     import ipywidgets
 
+    places = round((high - low) / step) + 1
+    if places > MOST_PLACES:
+        raise ValueError(f"a slider of {places:,} places; expected {MOST_PLACES:,} at most. Use number_field(…)")
     if all(isinstance(number, int) for number in (value, low, high, step)):
-        return ipywidgets.IntSlider(value, low, high, step, description=description, **_WIDE)
+        return ipywidgets.IntSlider(value, low, high, step, description=description, **_ABOVE)
     decimals = len(str(step).partition(".")[2])
     readout = {"readout_format": f".{decimals}f"}
-    return ipywidgets.FloatSlider(value, min=low, max=high, step=step, description=description, **readout, **_WIDE)
+    return ipywidgets.FloatSlider(value, min=low, max=high, step=step, description=description, **readout, **_ABOVE)
+
+
+def number_field(value: int, low: int, high: int, description: str) -> Widget:
+    """Return a field for a whole number, with arrows for the next and the last one: for a choice among thousands.
+
+    A number outside of low to high becomes the nearest one inside.
+
+    >>> number_field(320, 0, 9999, "image").value
+    320
+    """
+    import ipywidgets
+
+    options = {"style": {"description_width": "initial"}, "layout": {"width": "220px", "max_width": "98%"}}
+    return ipywidgets.BoundedIntText(value, low, high, description=description, **options)
 
 
 def log_slider(value: float, low: int, high: int, step: float, description: str) -> Widget:
@@ -41,7 +66,7 @@ def log_slider(value: float, low: int, high: int, step: float, description: str)
     import ipywidgets
 
     options = {"readout_format": ".3g", "description": description}
-    return ipywidgets.FloatLogSlider(value, min=low, max=high, step=step, **options, **_WIDE)
+    return ipywidgets.FloatLogSlider(value, min=low, max=high, step=step, **options, **_ABOVE)
 
 
 def choice(options: Sequence[str], description: str) -> Widget:
@@ -55,7 +80,8 @@ def choice(options: Sequence[str], description: str) -> Widget:
     import ipywidgets
 
     style = {"description_width": "initial", "button_width": "auto"}
-    return ipywidgets.ToggleButtons(options=list(options), description=description, style=style)
+    above = {**_ABOVE, "style": style, "layout": {**_ABOVE["layout"], "width": "auto", "min_width": "min(280px, 98%)"}}
+    return ipywidgets.ToggleButtons(options=list(options), description=description, **above)
 
 
 class Explorer:
@@ -95,7 +121,8 @@ class Explorer:
         self._picture = ipywidgets.HTML()
         if panel is None:
             panel = ipywidgets.Box(list(controls.values()), layout={"flex_flow": "row wrap"})
-        self.box = ipywidgets.VBox([panel, self._picture])
+        style = ipywidgets.HTML(_CSS, layout={"display": "none"})
+        self.box = ipywidgets.VBox([panel, self._picture, style])
         for control in controls.values():
             control.observe(lambda _: self._redraw(), "value")
         self._show(*self._drawn())

@@ -35,7 +35,7 @@ def scale_and_zero_point_on_weights(w: np.ndarray) -> Explorer:
         raise ValueError(f"w has shape {np.shape(w)}; expected finite weights, and not all of them alike")
     controls = {
         "bits": slider(4, 2, 8, 1, "bits"),
-        "kept": slider(100, 10, 150, 5, "range that the integers reach over (%)"),
+        "kept": slider(100, 10, 150, 5, "range covered (%)"),
         "kind": choice(["symmetric", "asymmetric"], "zero point"),
     }
     return Explorer(lambda **values: _draw_weights(weights, **values), controls)

@@ -1,4 +1,4 @@
-"""Compare the integer engine with the runtimes it claims to equal: which rule matches which, and where they part."""
+"""Compare the integer engine with the runtimes: which rounding rule equals which runtime, and where they differ."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ RESOLVERS = ("reference", "builtin", "xnnpack")
 
 
 def runtime_outputs(tflite: bytes | str | Path, x: np.ndarray, runtime: str = "reference") -> list[np.ndarray]:
-    """Return what a runtime answers, image by image, in the integers of the file.
+    """Return a runtime's outputs, image by image, in the integers of the file.
 
-    x: (n, …) in the type of the model's input. runtime: "reference", "builtin" or "xnnpack" of LiteRT; "micro" where
-    tflite-micro is installed. Returns one array (n, …) for each of the model's outputs.
-    Raises ValueError for another runtime and ImportError where it isn't installed.
+    x: (n, …) in the type of the model's input. runtime: "reference", "builtin" or "xnnpack" of LiteRT, or "micro",
+    which needs the package tflite-micro. Returns one array (n, …) for each of the model's outputs. Raises ValueError
+    for another runtime, and ImportError where tflite-micro isn't installed.
 
     >>> runtime_outputs(relu_tflite(), np.array([[-5, 0, 5]], np.int8))[0].tolist()
     [[0, 0, 5]]
@@ -67,10 +67,10 @@ def _micro(content: bytes):
 def differences(
     tflite: bytes | str | Path, x: np.ndarray, runtimes: Iterable[str] = RESOLVERS
 ) -> dict[tuple[str, str], float]:
-    """Return for each runtime and each rule the share of outputs in which the engine with that rule differs from it.
+    """Return, for each runtime and each rule, the share of outputs in which the engine with that rule differs from it.
 
-    x: (n, …) in the type of the model's input. runtimes: as in `runtime_outputs`; a rule is named for the runtime that
-    it should equal. Returns {(runtime, rule): share from 0 to 1}, all pairs. Where the two names are one, expect 0.
+    x: (n, …) in the type of the model's input. runtimes: as in `runtime_outputs`; a rule has the name of the runtime
+    that it should equal. Returns {(runtime, rule): share from 0 to 1}, all pairs. Where both names agree, expect 0.
 
     >>> differences(relu_tflite(), np.array([[-5, 0, 5]], np.int8), ["reference"])
     {('reference', 'reference'): 0.0}
@@ -82,9 +82,9 @@ def differences(
 
 
 def expose(tflite: bytes | str | Path) -> bytes:
-    """Return the same .tflite with every tensor that an operator makes among its outputs, in that order.
+    """Return the same .tflite with every tensor that an operator computes as an output, in the order of the operators.
 
-    So that one can look inside a runtime which keeps nothing: it must keep what is an output.
+    A runtime may overwrite the tensors between operators, but it keeps the outputs: so all can be read.
 
     >>> read(expose(relu_tflite())).outputs
     (1,)
@@ -96,17 +96,17 @@ def expose(tflite: bytes | str | Path) -> bytes:
     numbers = [number for operator in read(content).operators for number in operator.outputs]
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     model.subgraphs[0].outputs = numbers
-    model.signatureDefs = None  # their names belong to the outputs that were
+    model.signatureDefs = None  # they name the outputs that the file had before
     builder = flatbuffers.Builder(len(content))
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
 def layer_differences(tflite: bytes | str | Path, x: np.ndarray, runtime: str = "reference") -> dict[int, float]:
-    """Return for each tensor that an operator makes the share of values in which engine and runtime differ.
+    """Return, for each tensor that an operator computes, the share of values in which engine and runtime differ.
 
-    x: (n, …). runtime: of LiteRT, the engine takes its rule. Returns {number of the tensor: share}, in the order in
-    which they are made: the first above 0 names the operator to look at.
+    x: (n, …). runtime: one of LiteRT; the engine uses the same rule. Returns {number of the tensor: share}, in the
+    order in which they are computed: the first share above 0 names the operator to look at.
 
     >>> layer_differences(relu_tflite(), np.array([[-5, 0, 5]], np.int8))
     {1: 0.0}

@@ -1,7 +1,7 @@
 """Read a .tflite without running it. Needs LiteRT's schema, never TensorFlow.
 
-A .tflite is a FlatBuffer: tables of tensors and operators that point at each other by number, and buffers of constants.
-What it costs is counted in `edgelab.infer.tflite_cost`.
+A .tflite is a FlatBuffer: tables of tensors and operators that refer to each other by number, and buffers of constants.
+`edgelab.infer.tflite_cost` counts what it costs.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# The operators with weights, in their second input.
+# The operators whose second input holds weights.
 PRODUCTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 
 
 class Tensor(NamedTuple):
     """A tensor of a .tflite.
 
-    shape: -1 for a size left open (the batch stands as the file has it, mostly 1). dtype: as NumPy calls it; also int4.
-    scale, zero_point: float32 and int64 (channels,) or (1,), None where it isn't quantized; axis: of the channels.
+    shape: -1 for a size left open (the batch is the file's, usually 1). dtype: NumPy's name for it, or int4. scale,
+    zero_point: float32 and int64 (channels,) or (1,), None where the tensor isn't quantized; axis: of the channels.
     data: the values of a constant, of that shape (int4 as int8), else None.
 
     >>> Tensor("w", (3, 3), "int4").bytes
@@ -45,8 +45,8 @@ class Tensor(NamedTuple):
 class Operator(NamedTuple):
     """An operator of a .tflite.
 
-    kind: as the schema calls it. inputs, outputs: numbers of tensors, -1 for an input left out. options: as the schema
-    calls them, such as strideH; enumerations are numbers.
+    kind: its name in the schema. inputs, outputs: numbers of tensors, -1 for an input left out. options: by their names
+    in the schema, such as strideH; enumerations are numbers.
 
     >>> Operator("CONV_2D", (0, 1, -1), (2,), {"strideH": 2}).kind
     'CONV_2D'
@@ -80,16 +80,16 @@ def value_bits(dtype: str) -> int:
     """
     found = re.match(r"(?:u?int|b?float|complex)(\d+)", dtype)
     if not found and dtype != "bool":
-        raise ValueError(f"a tensor of type {dtype} has no fixed number of bits; expected numbers")
+        raise ValueError(f"a tensor of type {dtype} has no fixed number of bits; expected a type of numbers")
     return int(found[1]) if found else 8
 
 
 def read(tflite: bytes | str | Path) -> Graph:
     """Read the operators, tensors, scales and constants of a .tflite.
 
-    tflite: its bytes, or its path. Of several subgraphs (the bodies of loops) the first is read.
-    Raises FileNotFoundError, and ValueError for what is no .tflite, is cut off or damaged, or holds constants of a type
-    that it can't read. Source: tensorflow/lite/schema/schema.fbs; its numbers are little-endian.
+    tflite: its bytes, or its path. Of several subgraphs (the bodies of loops) only the first is read.
+    Raises FileNotFoundError, and ValueError for a file that is no .tflite, is cut off or damaged, or holds constants of
+    a type that can't be read. Source: tensorflow/lite/schema/schema.fbs; its numbers are little-endian.
 
     >>> import flatbuffers
     >>> from ai_edge_litert import schema_py_generated as schema
@@ -118,12 +118,12 @@ def read(tflite: bytes | str | Path) -> Graph:
         operators = []
         for found in part.operators if part.operators is not None else ():
             code = model.operatorCodes[found.opcodeIndex]
-            # Old files have the number in a byte, new ones in an int; the other one is 0, or says "look there".
+            # Old files have the number in a byte, new ones in an int; the other field is 0, or a smaller placeholder.
             kind = kinds[max(code.builtinCode, code.deprecatedBuiltinCode)]
             places = [tuple(map(int, () if p is None else p)) for p in (found.inputs, found.outputs)]
             operators.append(Operator(kind, *places, vars(found.builtinOptions) if found.builtinOptions else {}))
         ends = [tuple(map(int, () if p is None else p)) for p in (part.inputs, part.outputs)]
-    # Damage can make the generated reader stumble in any way: wrong offsets, impossible lengths, text that is no UTF-8.
+    # Damage can make the generated reader fail in any way: wrong offsets, impossible lengths, text that is no UTF-8.
     except Exception as error:
         raise ValueError(
             f"{name}: a damaged .tflite ({len(content):,} bytes; {type(error).__name__}: {error}). Is it cut off? Copy "
@@ -148,7 +148,7 @@ def _tensor(found: Any, buffers: list[Any], dtypes: dict[int, str]) -> Tensor:
     dtype, q, stored = dtypes[found.type], found.quantization, buffers[found.buffer]
     scale, zero_point = (None, None) if q is None else (q.scale, q.zeroPoint)
     if stored.offset > 1 or found.externalBuffer:
-        raise ValueError(f"the constants of {name!r} lie outside the tables, as in files above 2 GB")
+        raise ValueError(f"the constants of {name!r} lie outside the tables, which can't be read (files above 2 GB)")
     data = None
     if stored.data is not None and len(stored.data):
         raw = np.asarray(stored.data, np.uint8)

@@ -10,9 +10,9 @@ import numpy as np  # noqa: F401 (for the example)
 from edgelab.infer.tflite import PRODUCTS, Graph, Operator, Tensor, read  # noqa: F401 (for the example)
 from edgelab.maths.cost_table import Cost, Row, live_bytes
 
-# What these add or multiply may be weights: BatchNorm that could not be folded, for one.
+# Constants that these add or multiply are weights, for example of a BatchNorm that could not be folded.
 ARITHMETIC = {"ADD", "SUB", "MUL", "DIV", "PRELU"}
-# The runtime lets the output of these lie where their input is.
+# The runtime keeps the output of these in the memory of their input.
 VIEWS = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS"}
 WITHOUT_PRODUCTS = ARITHMETIC | VIEWS | {
     "ABS", "ARG_MAX", "AVERAGE_POOL_2D", "CAST", "CONCATENATION", "DEQUANTIZE", "ELU", "EXP", "FILL", "GELU",
@@ -26,12 +26,12 @@ WITHOUT_PRODUCTS = ARITHMETIC | VIEWS | {
 def count_tflite(tflite: bytes | str | Path | Graph) -> Cost:
     """Count what a .tflite costs on one image, in the types that its own tensors have.
 
-    tflite: as in `read`, or what `read` returned. params are the values in the weights and biases that the file holds,
-    scales and zero points apart; the rest is counted as in `edgelab.train.costs`, one row an operator, and each
-    operator but a reshape writes a tensor of its own. `weight_bytes()` is what the file stores,
-    `weight_bytes("int4")` what these numbers would take as int4. LiteRT's arena takes more than `activation_bytes`: it
-    keeps the input to the end, begins each tensor at a multiple of 64 bytes, and has scratch memory. Raises ValueError
-    as `read` does, for a size left open, and for an operator that can't be counted.
+    tflite: as in `read`, or what `read` returned. params is the number of values in the file's weights and biases,
+    without scales and zero points. The rest is counted as in `edgelab.train.costs`, one row an operator; each operator
+    except a reshape writes a new tensor. `weight_bytes()` is what the file stores, `weight_bytes("int4")` what these
+    values would take as int4. LiteRT's arena takes more than `activation_bytes`: it keeps the input to the end, begins
+    each tensor at a multiple of 64 bytes, and has scratch memory. Raises ValueError as `read` does, for a size left
+    open, and for an operator that can't be counted.
 
     >>> x, w, y = Tensor("x", (1, 4)), Tensor("w", (3, 4), data=np.ones((3, 4), np.float32)), Tensor("y", (1, 3))
     >>> count_tflite(Graph((x, w, y), (Operator("FULLY_CONNECTED", (0, 1, -1), (2,), {}),), (0,), (2,))).macs
@@ -77,7 +77,7 @@ def count_tflite(tflite: bytes | str | Path | Graph) -> Cost:
 
 
 def _short(name: str) -> str:
-    """Return the layer's part of a tensor's name: the converter writes model_1/model_1/conv2d_1/Relu;model_1/…"""
+    """Return the layer's part of a tensor's name, which the converter writes as model_1/model_1/conv2d_1/Relu;…"""
     first, *others = name.partition(";")[0].split("/")
     return "/".join(part for part in others if part != first) or first
 
@@ -85,12 +85,12 @@ def _short(name: str) -> str:
 def _work(
     graph: Graph, kind: str, inputs: tuple[int, ...], outputs: tuple[int, ...], constants: dict[int, Tensor], where: str
 ) -> tuple[int, dict[int, Tensor]]:
-    """Return an operator's MACs, and which of its inputs are weights or biases. where: begins a message."""
+    """Return an operator's MACs, and which of its inputs are weights or biases. where: the beginning of a message."""
     y = graph.tensors[outputs[0]].shape
     if kind not in PRODUCTS | WITHOUT_PRODUCTS:
         raise ValueError(
-            f"{where} can't be counted; those with products that can: {', '.join(sorted(PRODUCTS))}. A "
-            "recurrent layer becomes such operators when it is built with unroll=True"
+            f"{where} can't be counted; of operators with products, these can: {', '.join(sorted(PRODUCTS))}. "
+            "A recurrent layer becomes such operators when it is built with unroll=True"
         )
     if any(n < 0 for i in (*inputs, *outputs) if i != -1 for n in graph.tensors[i].shape):
         raise ValueError(f"{where} has a size left open; give the Keras model's Input a size and convert it again")

@@ -104,5 +104,5 @@ def test_what_cannot_be_folded_is_named():
     with pytest.raises(ValueError, match="in_front follows"):
         fold(keras.Model(x, layers.Conv2D(3, 3)(first)))
     w = np.ones((3, 3, 1, 2))
-    with pytest.raises(ValueError, match=r"mean has shape \(3,\); expected \(2,\), one a channel of w"):
+    with pytest.raises(ValueError, match=r"mean has shape \(3,\); expected \(2,\), the channels of w"):
         fold_batch_norm(w, None, np.ones(2), np.zeros(2), np.zeros(3), np.ones(2))

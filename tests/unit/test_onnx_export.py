@@ -162,7 +162,7 @@ def two_inputs():
     [
         (
             lambda: chain(layers.GRU(3, name="loop"), shape=(8, 2)),
-            "layer 'loop' is a GRU; ONNX is written here",
+            "layer 'loop' is a GRU; to_onnx can write",
         ),
         (lambda: chain(layers.LeakyReLU(name="leaks")), "layer 'leaks' is a LeakyReLU"),
         (lambda: chain(keras.Sequential([layers.Flatten()], name="inner")), "layer 'inner' is a Sequential"),

@@ -105,7 +105,7 @@ def test_the_end_of_a_process_is_described():
     child = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, check=False)
     said = describe_exit("f", child.returncode, child.stderr)
     assert said.splitlines() == [
-        "the process that ran f died: signal 9, SIGKILL, mostly for want of memory",
+        "the process that ran f died: signal 9, SIGKILL, usually because no memory was left",
         "It printed last:",
         "last words",
     ]

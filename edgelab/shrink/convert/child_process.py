@@ -1,4 +1,4 @@
-"""Convert in a process of its own: where the converter ends its process, the caller's goes on."""
+"""Run a function, or convert a model, in a process of its own: where that one crashes, the caller's goes on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgelab.train.networks.models import to_keras_bytes
 if TYPE_CHECKING:
     import keras
 
-# What the child runs. Its result appears under its final name when it is whole.
+# The child's program. The result's file gets its final name only when it is complete.
 CHILD = """
 import os, pickle, sys
 import numpy as np
@@ -34,10 +34,10 @@ os.replace(sys.argv[1] + ".part", sys.argv[1] + ".result")
 def run_apart(function: Callable[..., Any], *arguments: Any, timeout: float = 300.0) -> Any:
     """Run a function in a process of its own and return what it returns.
 
-    function: written with def, in a file or a notebook's cell; its source is sent, so it imports within itself all that
-    it needs but np. arguments: what pickle can take along. timeout: seconds, the start of Python included. Raises
+    function: written with def, in a file or a notebook's cell. Its source is sent, so it must import all that it needs,
+    except np. arguments: any that pickle can store. timeout: seconds, the start of Python included. Raises
     ChildProcessError when the process dies (a crash in a library, no memory left), TimeoutError when it takes too long,
-    RuntimeError with the words of an exception there, and ValueError for a function whose source can't be found.
+    RuntimeError with the message of an exception there, and ValueError for a function whose source can't be found.
 
     >>> import textwrap
     >>> run_apart(textwrap.indent, "digits", "> ")
@@ -56,8 +56,8 @@ def run_apart(function: Callable[..., Any], *arguments: Any, timeout: float = 30
     try:
         source = "from __future__ import annotations\n" + textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError) as error:
-        raise ValueError(f"the source of {name} can't be found ({error}); write it with def in a file") from error
-    # Without bytecode TensorFlow would be compiled anew, which takes longer than a conversion.
+        raise ValueError(f"the source of {name} can't be found ({error}); write it with def, in a file") from error
+    # Without bytecode files TensorFlow would be compiled again, which takes longer than a conversion.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryDirectory() as folder:
         call = Path(folder, "call")
@@ -79,9 +79,9 @@ def run_apart(function: Callable[..., Any], *arguments: Any, timeout: float = 30
 
 
 def describe_exit(name: str, code: int, stderr: bytes) -> str:
-    """Return what to say of a process that ended without a result: first how, then what it printed last.
+    """Describe how a process ended that left no result: its signal or exit code, then the last lines that it printed.
 
-    name: of the function that it ran. code: its exit code, negative for a signal, as subprocess has it. stderr: what it
+    name: of the function that it ran. code: its exit code, negative for a signal, as in subprocess. stderr: what it
     wrote there.
 
     >>> describe_exit("convert", -6, b"terminate called").split("\\n")
@@ -90,19 +90,19 @@ def describe_exit(name: str, code: int, stderr: bytes) -> str:
     import signal
 
     known = {int(s): s.name for s in signal.Signals}
-    how = f"signal {-code}, {known.get(-code, 'of no name')}" if code < 0 else f"exit code {code}"
+    how = f"signal {-code}, {known.get(-code, 'without a name')}" if code < 0 else f"exit code {code}"
     if known.get(-code) == "SIGKILL":
-        how += ", mostly for want of memory"
+        how += ", usually because no memory was left"
     lines = stderr.decode(errors="replace").strip().splitlines()[-8:]
     return "\n".join([f"the process that ran {name} died: {how}", *(["It printed last:", *lines] if lines else [])])
 
 
 def unchecked(keras_file: bytes, mode: str = "float32", samples: np.ndarray | None = None) -> bytes:
-    """Convert the bytes of a .keras file with the converter as it comes: whatever the samples, whatever the layers.
+    """Convert the bytes of a .keras file with TensorFlow's converter, without checking the samples or the layers.
 
-    mode: as for `to_tflite`, which should be asked first. samples: float32 (n, *input shape), for the modes that need
-    them. The batch is fixed to 1. Returns the .tflite's bytes. It stands alone, so that `run_apart` can run it: a loop
-    of a recurrent layer ends the process in the modes with samples. Raises what the converter raises.
+    mode: as for `to_tflite`, which checks both. samples: float32 (n, *input shape), for the modes with calibration. The
+    batch is fixed to 1. Returns the .tflite's bytes. All imports are inside, so that `run_apart` can run it: in the
+    modes with calibration, the loop of a recurrent layer crashes the process. Raises what the converter raises.
 
     >>> import contextlib, io
     >>> from keras import Input, Sequential, layers
@@ -147,12 +147,12 @@ def convert_apart(
     input_range: tuple[float, float] = (0.0, 1.0),
     timeout: float = 300.0,
 ) -> bytes:
-    """Convert a Keras model to a .tflite in a process of its own, also one on which the converter may crash.
+    """Convert a Keras model to a .tflite in a process of its own, also a model on which the converter may crash.
 
     mode, calibration, labels, input_range: as for `to_tflite`, but a loop of a recurrent layer isn't refused. timeout:
     seconds; starting TensorFlow takes some of them. Returns the file's bytes. Raises ValueError or TypeError for an
-    unknown mode and unfit calibration data; ChildProcessError when the converter ends its process, TimeoutError when it
-    takes too long, both naming model and mode; RuntimeError with the converter's own words when it fails.
+    unknown mode and unfit calibration data; ChildProcessError when the converter crashes, TimeoutError when it takes
+    too long, both naming model and mode; RuntimeError with the converter's message when it fails.
 
     >>> convert_apart(None, "int4")
     Traceback (most recent call last):
@@ -162,14 +162,14 @@ def convert_apart(
         raise ValueError(f"unknown mode {mode!r}; the modes are: {', '.join(MODES)}")
     if mode in CALIBRATED:
         if calibration is None:
-            raise ValueError(f"mode {mode!r} needs calibration data: a few hundred real inputs, float32")
+            raise ValueError(f"mode {mode!r} needs calibration data: float32, a few hundred real inputs of every class")
         check_calibration(calibration, tuple(model.input_shape[1:]), labels, model.output_shape[-1], input_range)
     samples = np.asarray(calibration) if mode in CALIBRATED else None
     try:
         return run_apart(unchecked, to_keras_bytes(model), mode, samples, timeout=timeout)
     except (ChildProcessError, TimeoutError) as error:
         first, *others = str(error).splitlines()
-        advice = "a recurrent layer with unroll=True and the same weights, or mode dynamic, gets around a crash"
+        advice = "if it has a recurrent layer, build that with unroll=True and the same weights, or use mode dynamic"
         if isinstance(error, TimeoutError):
-            advice = "give it a longer timeout, or fewer calibration samples"
+            advice = "pass a longer timeout, or fewer calibration samples"
         raise type(error)("\n".join([f"{model.name!r} to {mode}: {first}; {advice}", *others])) from error

@@ -1,4 +1,4 @@
-"""From a Keras model to the bytes of a .tflite, quietly and with its calibration data checked."""
+"""Convert a Keras model to the bytes of a .tflite: calibration data checked, nothing printed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def check_calibration(
     input_range: tuple[float, float] = (0.0, 1.0),
     at_least: int = 100,
 ) -> None:
-    """Check that calibration data can stand for what the model will meet.
+    """Check that calibration data look like the inputs on which the model will run.
 
-    The converter accepts anything: calibrated on one black image, it writes a model of 11 % accuracy without a word.
+    The converter accepts any data: calibrated on one black image, it writes a model of 11 % accuracy without an error.
     calibration: float32 (n, *shape). shape: of one input, without the batch. labels: int (n,), when known. Raises
-    TypeError or ValueError that names what was found: dtype, shape, too few, NaN, out of range, constant, all alike,
-    a class that is missing.
+    TypeError or ValueError that says what was found: another dtype or shape, too few samples, NaN, values out of range,
+    constant data, equal samples, or no sample of some class.
 
     >>> check_calibration(np.random.default_rng(0).random((100, 28, 28, 1), np.float32), (28, 28, 1))
     """
@@ -48,7 +48,7 @@ def check_calibration(
             f"{len(calibration)} calibration samples; expected at least {at_least}, drawn from every class"
         )
     if not np.isfinite(calibration).all():
-        raise ValueError("calibration data contains NaN or infinity; clean it, or the ranges it sets are meaningless")
+        raise ValueError("calibration data contains NaN or infinity; expected finite values: remove those samples")
     low, high = float(calibration.min()), float(calibration.max())
     if low < input_range[0] or high > input_range[1]:
         raise ValueError(
@@ -75,13 +75,13 @@ def to_tflite(
 ) -> bytes:
     """Convert a Keras model to a .tflite with the batch fixed to 1.
 
-    mode: "float32"; "float16" (weights halved, computed in float32); "dynamic" (weights of layers large enough in int8,
-    activations rounded as they come); "int8" (weights, activations, input and output in int8); "int8_float_io" (the
-    same inside, float32 at both ends); "int16x8" (int8 weights, int16 activations, float32 at both ends).
-    calibration: float32 (n, *input shape) in input_range, needed by the last three to choose the scales. labels: int
-    (n,), optional: checks that every class is in it.
+    mode: "float32"; "float16" (weights halved, computed in float32); "dynamic" (weights of large layers in int8,
+    activations rounded just before such a layer); "int8" (weights, activations, input and output in int8);
+    "int8_float_io" (the same inside, float32 at both ends); "int16x8" (int8 weights, int16 activations, float32 at both
+    ends). calibration: float32 (n, *input shape) in input_range, needed by the last three to choose the scales. labels:
+    int (n,), optional, to check that every class is there.
     Returns the file's bytes. Raises ValueError or TypeError for an unknown mode, unfit calibration data, or a recurrent
-    layer that the mode can't take; RuntimeError with the converter's own words when it fails.
+    layer that the mode can't convert; RuntimeError with the converter's message when it fails.
     Source: Jacob et al. 2018, sections 2 and 3.
 
     >>> import keras
@@ -92,7 +92,7 @@ def to_tflite(
     if mode not in MODES:
         raise ValueError(f"unknown mode {mode!r}; the modes are: {', '.join(MODES)}")
     if mode in CALIBRATED and calibration is None:
-        raise ValueError(f"mode {mode!r} needs calibration data: a few hundred real inputs, float32, of every class")
+        raise ValueError(f"mode {mode!r} needs calibration data: float32, a few hundred real inputs of every class")
     if len(model.inputs) != 1:
         raise ValueError(f"model {model.name!r} has {len(model.inputs)} inputs; expected one")
     shape = tuple(model.input_shape[1:])
@@ -104,15 +104,15 @@ def to_tflite(
     import keras
     import tensorflow as tf
 
-    every = model._flatten_layers(include_self=False)  # those of models within models and of wrappers too
+    every = model._flatten_layers(include_self=False)  # also those inside nested models and wrappers
     loops = [layer.name for layer in every if isinstance(layer, keras.layers.RNN) and not layer.unroll]
     if mode in CALIBRATED and loops:
         raise ValueError(
-            f"recurrent layer {loops[0]!r} is a loop, on which the converter and its process crash in mode {mode!r}. "
-            "Build it with unroll=True and set_weights, or convert to float32 or dynamic"
+            f"recurrent layer {loops[0]!r} is a loop; in mode {mode!r} the converter crashes on loops and ends the "
+            "process. Build the layer with unroll=True and set_weights, or use mode float32, float16 or dynamic"
         )
 
-    # Batch 1: a dynamic batch is refused by one web runtime and silently answered wrongly by another.
+    # Batch 1: a runtime can plan all memory for it, and LiteRT.js refuses a batch that is open.
     inputs = keras.Input(shape, batch_size=1, name="image")
     fixed = keras.Model(inputs, model(inputs, training=False), name=model.name)
     with quiet():
@@ -123,7 +123,7 @@ def to_tflite(
             converter.target_spec.supported_types = [tf.float16]
         if mode in CALIBRATED:
             converter.representative_dataset = lambda: ([sample[None]] for sample in calibration)
-            # Without this line an operator that has no such kernel stays float32 and nothing says so.
+            # Without this line an operator that has no kernel in int8 stays float32, without an error.
             kernels = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
             if mode == "int16x8":
                 kernels = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8

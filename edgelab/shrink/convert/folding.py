@@ -1,4 +1,4 @@
-"""Fold BatchNorm into the convolution before it: one affine map after another is one affine map."""
+"""Fold BatchNorm into the layer before it: two affine maps in a row equal one affine map."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def fold_batch_norm(
 
     γ (w·x + b - μ) / √(σ² + ε) + β = (s w)·x + (s (b - μ) + β), where s = γ / √(σ² + ε).
     w: (..., channels), the output channels last. b: (channels,), None for zeros. gamma, beta, mean, variance:
-    (channels,), all float. Returns w and b anew, in w's dtype. Raises ValueError where the channels are not as many.
+    (channels,), all float. Returns new w and b, in w's dtype. Raises ValueError where the numbers of channels differ.
     Source: Jacob et al. 2018, section 3.2, equation 14.
 
     >>> w, b = fold_batch_norm(np.ones((3, 3, 1, 2)), None, np.ones(2), np.zeros(2), np.ones(2), np.full(2, 4.0), 0.0)
@@ -32,7 +32,7 @@ def fold_batch_norm(
     """
     for name, values in {"gamma": gamma, "beta": beta, "mean": mean, "variance": variance}.items():
         if values.shape != w.shape[-1:]:
-            raise ValueError(f"{name} has shape {values.shape}; expected {w.shape[-1:]}, one a channel of w {w.shape}")
+            raise ValueError(f"{name} has shape {values.shape}; expected {w.shape[-1:]}, the channels of w {w.shape}")
     s = gamma / np.sqrt(variance + epsilon)
     b = np.zeros(w.shape[-1]) if b is None else b
     return (w * s).astype(w.dtype), (s * (b - mean) + beta).astype(w.dtype)
@@ -41,9 +41,9 @@ def fold_batch_norm(
 def fold(model: keras.Model) -> keras.Model:
     """Return the same network without BatchNorm: each is folded into the layer before it.
 
-    model: Sequential or functional; every BatchNormalization follows a Conv2D, DepthwiseConv2D or Dense whose output
-    nobody else reads and that has no activation of its own. Returns a new model, equal at inference up to the rounding
-    of floats; the given one is unchanged. Raises ValueError naming the BatchNormalization that can't be folded.
+    model: Sequential or functional; every BatchNormalization follows a Conv2D, DepthwiseConv2D or Dense that has no
+    activation and whose output no other layer reads. Returns a new model, equal at inference except for the rounding of
+    floats; the given one is unchanged. Raises ValueError naming the BatchNormalization that can't be folded.
 
     >>> from keras import Input, Sequential, layers
     >>> net = Sequential([Input((8, 8, 1)), layers.Conv2D(4, 3, use_bias=False), layers.BatchNormalization()])

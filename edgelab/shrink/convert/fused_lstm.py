@@ -1,4 +1,4 @@
-"""Write a .tflite by hand: one LSTM as the single operator that older converters make of it, with a state it keeps."""
+"""Write a .tflite by hand: an LSTM as the one operator that older converters wrote, which keeps its state."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 def lstm_tflite(w: np.ndarray, u: np.ndarray, b: np.ndarray, steps: int) -> bytes:
     """Write a .tflite of one fused LSTM, from the weights of a Keras layer, without a converter.
 
-    w: float (inputs, 4 units), u: (units, 4 units), b: (4 units,), gates i f c o as Keras has them. Input float32
-    (1, steps, inputs), output (1, steps, units): all states h. h and c begin at zero, and at the next call where the
-    last one ended. Returns the file's bytes. Raises ValueError for shapes that don't fit and steps below 1.
+    w: float (inputs, 4 units), u: (units, 4 units), b: (4 units,), gates in Keras' order i f c o. The file's input is
+    float32 (1, steps, inputs), its output (1, steps, units): all states h. h and c begin at zero in the first call, and
+    in the next where the last one ended. Returns the file's bytes. Raises ValueError for shapes that don't fit and
+    steps below 1.
     Source: Hochreiter and Schmidhuber 1997; tensorflow/lite/schema/schema.fbs, UNIDIRECTIONAL_SEQUENCE_LSTM.
 
     >>> file = lstm_tflite(np.zeros((3, 8)), np.zeros((2, 8)), np.zeros(8), steps=5)
@@ -30,9 +31,10 @@ def lstm_tflite(w: np.ndarray, u: np.ndarray, b: np.ndarray, steps: int) -> byte
     buffers = [schema.BufferT()] + [schema.BufferT(data=np.frombuffer(a.tobytes(), np.uint8)) for a in stored]
     tensors = [schema.TensorT(name="x", shape=[1, steps, len(w)], buffer=0)]
     tensors += [schema.TensorT(name=f"w{i}", shape=list(a.shape), buffer=i) for i, a in enumerate(stored, start=1)]
-    tensors += [schema.TensorT(name=n, shape=[1, units], buffer=0, isVariable=True) for n in ("h", "c")]  # kept
+    # Variable: their values stay from one call to the next.
+    tensors += [schema.TensorT(name=n, shape=[1, units], buffer=0, isVariable=True) for n in ("h", "c")]
     tensors += [schema.TensorT(name="y", shape=[1, steps, units], buffer=0)]
-    # Its 24 inputs: x, the weights, three for peepholes, the biases, two for a projection, h, c, four for norms.
+    # The operator's 24 inputs: x, 8 weights, 3 of peepholes, 4 biases, 2 of a projection, h, c, 4 of norms; -1: none.
     inputs = [0, *range(1, 9), -1, -1, -1, *range(9, 13), -1, -1, 13, 14, -1, -1, -1, -1]
     number, kind = schema.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM, "UnidirectionalSequenceLSTMOptions"
     options = schema.UnidirectionalSequenceLSTMOptionsT(schema.ActivationFunctionType.TANH)

@@ -1,4 +1,4 @@
-"""Put the names of the classes, and whatever else a model's user has to know, into the .tflite itself."""
+"""Store text files, such as the names of the classes, in the .tflite itself."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 
 def attach(tflite: bytes, files: Mapping[str, str]) -> bytes:
-    """Return a .tflite with text files behind it, as a ZIP archive: runtimes ignore it, and any unzip finds it.
+    """Return a .tflite with text files appended as a ZIP archive: runtimes ignore it, and unzip programs find it.
 
-    files: text by file name; "labels.txt" with a class a line is what phones' tools look for. What was attached before
-    stays, unless a file of that name is given. Equal arguments give equal bytes. Raises ValueError for what is no
-    .tflite, for no files, and for a name that is empty or has a folder.
+    files: text by file name; tools for phones look for "labels.txt", one class a line. Files attached earlier stay,
+    unless one of the same name is given. Equal arguments give equal bytes. Raises ValueError for bytes that are no
+    .tflite, for no files, and for a name that is empty or contains a folder.
     Source: the TensorFlow Lite metadata format, "pack metadata and associated files".
 
     >>> import zipfile, io
@@ -24,15 +24,15 @@ def attach(tflite: bytes, files: Mapping[str, str]) -> bytes:
         raise ValueError(f"not a .tflite: {len(tflite):,} bytes, no TFL3 mark at byte 4. Convert a model first")
     wrong = [name for name in files if not name or "/" in name or "\\" in name]
     if wrong or not files:
-        raise ValueError(f"cannot attach {wrong[0]!r}" if wrong else "no files; expected text by file name")
+        raise ValueError(f"cannot attach {wrong[0]!r}; expected a file's name" if wrong else "no files to attach")
     stream = io.BytesIO(tflite)
     if zipfile.is_zipfile(stream):
         with zipfile.ZipFile(stream) as old:
             files = {info.filename: old.read(info).decode() for info in old.infolist()} | dict(files)
             stream = io.BytesIO(tflite[: min(info.header_offset for info in old.infolist())])
-    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive:  # "a" begins behind what is there
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive:  # "a": append
         for name, text in files.items():
-            # The date would make other bytes tomorrow.
+            # A fixed date: with today's, the bytes would differ tomorrow.
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text.encode())
     return stream.getvalue()
 

@@ -1,8 +1,8 @@
-"""From a Keras model to the bytes of an .onnx file, for the layers that the course's convolutional networks have.
+"""Convert a Keras model to the bytes of an .onnx file, for the layers of the course's convolutional networks.
 
-Keras exports to ONNX too, by tracing TensorFlow's graph, with one more package, tf2onnx, which asks for a maintainer
-and is tested with TensorFlow up to 2.15. Here each layer is written as what it is, so that one can read how.
-ONNX keeps images channels first; what has four axes is NCHW in the file, whatever comes in and goes out is NHWC.
+Keras exports to ONNX too: it traces TensorFlow's graph, and needs the package tf2onnx, which looks for a maintainer and
+is tested with TensorFlow up to 2.15. Here each kind of layer has a function that writes it and that you can read.
+ONNX stores images with channels first: tensors with four axes are NCHW inside the file; its input and output are NHWC.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FIRST, LAST = (0, 3, 1, 2), (0, 2, 3, 1)  # the permutations to channels first, 
 
 
 class OnnxGraph:
-    """The nodes and constants of an ONNX graph while it is put together.
+    """The nodes and constants of an ONNX graph that is being built.
 
     >>> graph = OnnxGraph()
     >>> graph.add("Gemm", "x", np.eye(2), name="y")
@@ -52,7 +52,7 @@ def to_onnx(model: keras.Model) -> bytes:
     model: one input, one output, channels last, each layer used once and of a kind that is known here: convolutions
     (depthwise and separable too), Dense, BatchNormalization, activations, pooling, Flatten, Dropout, Add. Input and
     output have the model's shapes, images NHWC; the input is called "image". Returns the file's bytes.
-    Raises ValueError naming the layer that has no counterpart here, or the property that is not as said.
+    Raises ValueError naming the layer that can't be written, or the property that is not as required.
     Source: the operators of ONNX, opset 17.
 
     >>> import keras
@@ -75,8 +75,8 @@ def to_onnx(model: keras.Model) -> bytes:
         kind = type(layer).__name__
         if kind not in WRITERS:
             raise ValueError(
-                f"layer {layer.name!r} is a {kind}; ONNX is written here for: {', '.join(WRITERS)}. For others there "
-                "is Keras' own model.export(path, format='onnx'), which needs the package tf2onnx"
+                f"layer {layer.name!r} is a {kind}; to_onnx can write: {', '.join(WRITERS)}. For other layers use "
+                "Keras' own model.export(path, format='onnx'), which needs the package tf2onnx"
             )
         if any(each.name == f"/{layer.name}" for each in graph.nodes):
             raise ValueError(f"layer {layer.name!r}, a {kind}, is used twice in {model.name!r}; expected once")
@@ -92,14 +92,14 @@ def to_onnx(model: keras.Model) -> bytes:
         for name, tensor in (("image", start), ("logits", end))
     ]
     made = helper.make_graph(graph.nodes, model.name, *ends, initializer=graph.constants)
-    # The oldest version of the container for this opset: a runtime refuses one that is newer than itself.
+    # The oldest version of the container that has this opset: a runtime refuses a container newer than itself.
     file = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="edgelab")
     onnx.checker.check_model(file)
     return file.SerializeToString(deterministic=True)
 
 
 def _in_order(end: keras.KerasTensor) -> list[Any]:
-    """Return the calls of layers that lead to a tensor, each after those that it needs; inputs are none."""
+    """Return the calls of layers that lead to a tensor, each after those whose outputs it reads, without inputs."""
     found: dict[int, Any] = {}
 
     def visit(tensor: keras.KerasTensor) -> None:
@@ -115,9 +115,9 @@ def _in_order(end: keras.KerasTensor) -> list[Any]:
 
 
 def weight_or_default(weight: Any, size: int, default: float) -> np.ndarray:
-    """Return a weight's values, or so many defaults where the layer has none.
+    """Return a weight's values, or as many defaults as its size where the layer has no such weight.
 
-    weight: a Keras variable, an array or None. Returns float32 (size,) for None, else the values as they are.
+    weight: a Keras variable, an array or None. Returns float32 (size,) for None, else the values unchanged.
 
     >>> weight_or_default(None, 2, 0.0).tolist(), weight_or_default(np.float32([3]), 1, 0.0).tolist()
     ([0.0, 0.0], [3.0])
@@ -128,7 +128,7 @@ def weight_or_default(weight: Any, size: int, default: float) -> np.ndarray:
 def window_attributes(
     layer: keras.Layer, shape: tuple, size: tuple[int, int], dilation: tuple[int, int] = (1, 1)
 ) -> dict[str, Any]:
-    """Return the attributes of a window that moves over an image: strides, and padding in front and behind.
+    """Return the attributes of a window that moves over an image: strides, and padding before and after.
 
     layer: a Keras layer with `strides` and `padding`. shape: of its input, (1, height, width, channels). size,
     dilation: of the window. Returns kernel_shape, strides and pads (top, left, bottom, right), as ONNX' operators take
@@ -140,7 +140,7 @@ def window_attributes(
     """
     pads = []
     for n, k, s, d in zip(shape[1:3], size, layer.strides, dilation, strict=True):
-        # As Keras pads "same": the odd one behind.
+        # As Keras pads "same": of an odd number, one more after than before.
         total = max(0, (-(-n // s) - 1) * s + d * (k - 1) + 1 - n) if layer.padding == "same" else 0
         pads.append((total // 2, total - total // 2))
     return {
@@ -151,7 +151,7 @@ def window_attributes(
 
 
 def add_convolution(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
-    """Add a convolution: its kernel turns from Keras' HWIO to ONNX' OIHW. Returns the name of its output.
+    """Add a convolution, its kernel transposed from Keras' HWIO to ONNX' OIHW. Returns the name of its output.
 
     layer: a Keras Conv2D, built. shape: of its input, (1, height, width, channels). x: the input's name in the graph.
 
@@ -169,7 +169,7 @@ def add_convolution(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) 
 
 
 def _depthwise(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str, name: str | None = None) -> str:
-    """Height, width, channels, multiplier become channels × multiplier groups of one input each."""
+    """Write (height, width, channels, multiplier) as channels groups of one input and multiplier outputs each."""
     window = window_attributes(layer, shape, layer.kernel_size, layer.dilation_rate)
     kernel = np.asarray(layer.depthwise_kernel if name else layer.kernel)
     height, width, channels, multiplier = kernel.shape
@@ -180,7 +180,7 @@ def _depthwise(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str, name:
 
 
 def _separable(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
-    """Write both halves; the bias belongs to the second."""
+    """Write the depthwise and the 1×1 convolution; the bias belongs to the second."""
     x = _depthwise(graph, layer, shape, x, name=f"/{layer.name}/depthwise")
     kernel = np.asarray(layer.pointwise_kernel).transpose(3, 2, 0, 1)
     return graph.add("Conv", x, kernel, weight_or_default(layer.bias, layer.filters, 0), name=f"/{layer.name}")
@@ -199,7 +199,7 @@ def _batch_norm(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> s
     rank = len(shape)
     if rank not in (2, 4) or layer.axis not in (-1, rank - 1):
         raise ValueError(
-            f"layer {layer.name!r}, a BatchNormalization, has axis {layer.axis}; expected the channels, -1"
+            f"layer {layer.name!r}, a BatchNormalization, has axis {layer.axis}; expected -1, the channels"
         )
     size = layer.moving_mean.shape[0]
     scales = weight_or_default(layer.gamma, size, 1), weight_or_default(layer.beta, size, 0)
@@ -208,7 +208,7 @@ def _batch_norm(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> s
 
 
 def _pool(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
-    """Padding counts neither as a maximum nor in an average, in Keras and in ONNX."""
+    """Write a pooling. Neither Keras nor ONNX counts padding in a maximum or an average."""
     kind = "MaxPool" if type(layer).__name__ == "MaxPooling2D" else "AveragePool"
     return graph.add(kind, x, name=f"/{layer.name}", **window_attributes(layer, shape, layer.pool_size))
 
@@ -220,9 +220,9 @@ def _global_pool(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> 
 
 
 def add_flatten(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
-    """Add a Flatten: the weights behind it expect channels that vary fastest, so an image goes back to NHWC first.
+    """Add a Flatten, after a transposition of images to NHWC: the next layer's weights expect channels to vary fastest.
 
-    layer: a Keras Flatten. shape: of its input, without padding of axes. x: the input's name in the graph. Returns the
+    layer: a Keras Flatten. shape: of its input; four axes are an image. x: the input's name in the graph. Returns the
     name of its output.
 
     >>> from types import SimpleNamespace
@@ -267,7 +267,7 @@ def _activate(graph: OnnxGraph, layer: keras.Layer, activation: Any, x: str) -> 
 
 
 def _same(graph: OnnxGraph, layer: keras.Layer, shape: tuple, x: str) -> str:
-    """Nothing is left of it after training."""
+    """Write nothing: the layer acts only in training."""
     return x
 
 

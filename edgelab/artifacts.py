@@ -1,4 +1,4 @@
-"""Files that models live in: the shipped ones, the reader's own, their recorded hashes, and safe writing."""
+"""Model files: the shipped ones, the reader's own, their recorded hashes, and safe writing."""
 
 import contextlib
 import hashlib
@@ -93,7 +93,7 @@ def verify(path: str | Path) -> bytes:
     """Read a model file and compare it with the hash recorded beside it, if there is one.
 
     Returns the file's bytes. Raises FileNotFoundError when it is missing, ValueError when it is empty or
-    differs from its record. Accuracy does not find a flipped byte; a hash does.
+    differs from its record. A test of accuracy does not show a flipped byte; a hash does.
 
     >>> verify(write_atomic("build/first.tflite", b"0000TFL3"))[4:8]
     b'TFL3'
@@ -103,7 +103,7 @@ def verify(path: str | Path) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         message = f"{path}: the model file cannot be read ({error.strerror or error})."
-        with contextlib.suppress(FileNotFoundError):  # where this function was copied to, there are none
+        with contextlib.suppress(FileNotFoundError):  # a copy of this function elsewhere has no shipped models
             message += f" Shipped models: {', '.join(names())}"
         raise FileNotFoundError(message) from error
     if not data:
@@ -149,7 +149,7 @@ def find(name: str) -> Path:
     """Return the reader's own model of that name if there is one, else the shipped one.
 
     The reader's own models lie in the folder named by the environment variable EDGELAB_ARTIFACTS, under the
-    shipped file's name; unset or without that file, `shipped(name)` answers.
+    shipped file's name. Without the variable or the file, this is `shipped(name)`.
 
     >>> find("small_cnn").name
     'small_cnn.keras'

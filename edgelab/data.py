@@ -1,4 +1,4 @@
-"""The ground: MNIST, one's own folders of images, splits and batches. Images stay uint8 until a model sees them."""
+"""Load images, MNIST or your own folders; check, split and batch them. They stay uint8 up to the model's input."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ __all__ = ["Folder", "Mnist", "batches", "check_images", "load_folder", "load_mn
 
 
 class Folder(NamedTuple):
-    """Hold one's own images, split: uint8 (n, h, w) or (n, h, w, 3), labels int64 (n,) that index `classes`.
+    """Hold your own images, split: uint8 (n, h, w) or (n, h, w, 3), and labels int64 (n,), indices into `classes`.
 
     unreadable: the paths of the files that were left out.
 
@@ -36,13 +36,13 @@ def load_folder(
     test_fraction: float = 0.2,
     seed: int = 0,
 ) -> Folder:
-    """Load one's own images from class folders (path/cat/1.jpg, path/dog/2.png, …), resized and split.
+    """Load your own images from class folders (path/cat/1.jpg, path/dog/2.png, …), resized and split.
 
     size: height and width in pixels; an image of another shape is stretched. channels: 1 (grey) or 3 (RGB).
     Photos are turned as their EXIF orientation says, 16 bits become 8, transparent pixels become white.
     The same files and seed give the same stratified split (see `split`); class names are sorted.
     Hidden files, and files beside the class folders, are ignored. A file that is no image, is cut off, or has
-    more pixels than Pillow's bomb limit is left out, listed in `.unreadable` and named in one warning.
+    more pixels than Pillow's limit for bombs is left out, listed in `.unreadable` and named in one warning.
     Raises FileNotFoundError when path is no folder; ValueError for a wrong argument, no class folders, or a
     class without a readable image.
 
@@ -94,7 +94,7 @@ def _class_names(path: Path) -> list[str]:
 
 
 def _visible_files(folder: Path) -> list[Path]:
-    """Return a folder's files, those of subfolders too, without what systems leave there, in one fixed order."""
+    """Return the files of a folder and its subfolders, sorted, without hidden files and those that systems leave."""
 
     def hidden(file: Path) -> bool:
         dotted = any(part.startswith(".") for part in file.relative_to(folder).parts)
@@ -108,14 +108,14 @@ def _read_image(path: Path, size: tuple[int, int], channels: int) -> np.ndarray:
     from PIL import Image, ImageOps
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's hints on odd metadata name no file
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata without naming the file
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path) as file:
             image = ImageOps.exif_transpose(file)
     if image.mode[0] in "IF":  # 16-bit grey: convert() would make everything above 255 white
         pixels = np.asarray(image)
         if image.mode == "F" or pixels.min() < 0 or pixels.max() > 65535:
-            raise ValueError("pixels of more than 16 bits have no fixed white; save it with 8 or 16 bits")
+            raise ValueError("pixels of more than 16 bits, which have no fixed white; save it with 8 or 16 bits")
         image = Image.fromarray((pixels // 257).astype(np.uint8))
     elif image.has_transparency_data:
         image = image.convert("RGBA")
@@ -129,8 +129,9 @@ def split(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Split samples in two, stratified: return (x_a, y_a, x_b, y_b), b with `fraction` of each class.
 
-    x: (n, …), any dtype. y: (n,) labels. 0 < fraction < 1. A class of two or more is in both parts, else its
-    share is rounded to the nearest count; a single sample goes to a. Samples keep their order in each part.
+    x: (n, …), any dtype. y: (n,) labels. 0 < fraction < 1. The share of each class is rounded to the
+    nearest count, but a class of two or more samples is in both parts; a single sample goes to a. Samples keep
+    their order in each part.
     Raises ValueError where lengths differ, there are no samples, or fraction is out of range.
 
     >>> x_a, y_a, x_b, y_b = split(np.arange(10), np.arange(10) % 2, 0.2)
@@ -170,13 +171,13 @@ def check_images(
     if size is not None and any(wanted not in (None, given) for wanted, given in zip(size, found, strict=True)):
         raise ValueError(
             f"images are {'×'.join(map(str, found))}; the model takes {'×'.join(map(str, size))} "
-            "(height × width × channels). Resize them (load_folder has a size), or build the model for their size"
+            "(height × width × channels). Resize them (load_folder takes a size), or build the model for their size"
         )
     if y is None:
         return
     y = np.asarray(y)
     if y.shape != (len(x),):
-        raise ValueError(f"labels have shape {y.shape}; expected ({len(x)},), one integer an image")
+        raise ValueError(f"labels have shape {y.shape}; expected ({len(x)},), one integer for each image")
     if not np.issubdtype(y.dtype, np.integer):
         raise TypeError(f"labels are {y.dtype}; expected integers (class numbers, not one-hot rows)")
     if classes is not None and (y.min() < 0 or y.max() >= classes):
@@ -189,7 +190,7 @@ def batches(
     """Return an iterator over (x, y) in batches: each sample once, the last batch may be smaller.
 
     x: (n, …), y: (n,), any dtype; batches are copies. seed: None keeps the order, a number shuffles; give each
-    epoch its own. Raises ValueError, at once, where lengths differ, there are no samples, or batch_size is no
+    epoch a seed of its own. Raises ValueError, at once, where lengths differ, there are no samples, or batch_size is no
     integer above 0.
 
     >>> [len(yb) for xb, yb in batches(np.zeros((10, 28, 28)), np.arange(10), batch_size=4)]
@@ -214,8 +215,8 @@ def to_input(images: np.ndarray) -> np.ndarray:
     """Turn images into what a model takes: float32 in [0, 1] with batch and channel axes.
 
     images: uint8 (h, w), (n, h, w), (n, h, w, 1) or (n, h, w, 3), 0 to 255. Returns (n, h, w, 1) or (n, h, w, 3),
-    value / 255. Raises TypeError for another dtype (scaling twice is a silent mistake), ValueError for
-    another shape.
+    value / 255. Raises TypeError for another dtype (an image scaled twice would raise no error later),
+    ValueError for another shape.
 
     >>> to_input(np.full((28, 28), 255, np.uint8)).shape
     (1, 28, 28, 1)

@@ -1,4 +1,4 @@
-"""MNIST: read, verified against the published sums, and fetched where it is missing."""
+"""Load MNIST: compare it with the published checksums, and download it where it is missing."""
 
 import gzip
 import hashlib
@@ -39,11 +39,11 @@ class Mnist(NamedTuple):
 def load_mnist(folder: str | Path | None = None, mirrors: tuple[str, ...] = MNIST_MIRRORS) -> Mnist:
     """Load MNIST as writable uint8 arrays, its content verified against the well-known MD5s.
 
-    folder: where the four IDX .gz files lie; nothing is ever downloaded then. Without it: data/mnist in the
-    current directory or above it, else above this file, else the user's cache, where missing or broken files
-    are fetched from the mirrors (URLs of folders), the next one tried when one fails.
-    Takes 55 MB, once: the files are unzipped straight into the arrays.
-    Raises FileNotFoundError or ValueError naming a file that is missing, cut off, changed or foreign, and
+    folder: where the four IDX .gz files are; then nothing is downloaded. Without it: data/mnist in the current
+    directory or above it, else above this file, else the user's cache. Files that are missing or broken in the cache
+    are downloaded from the mirrors (URLs of folders), each tried in turn.
+    Takes 55 MB and no second copy: the files are unzipped straight into the arrays.
+    Raises FileNotFoundError or ValueError naming a file that is missing, cut off, changed or not MNIST's, and
     OSError where no mirror delivers or the cache cannot be written.
     LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document recognition, section III.
 
@@ -85,7 +85,7 @@ def _read_file(path: Path) -> np.ndarray:
 
 
 def _read_idx(stream: BinaryIO, name: str) -> np.ndarray:
-    """Unzip one MNIST file into a new array; ValueError says what was found instead of it."""
+    """Unzip one MNIST file into a new array; the ValueError says what was found instead."""
     shape, md5 = MNIST_FILES[name]
     expected = bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()  # 8: unsigned bytes
     array = np.empty(shape, np.uint8)
@@ -96,7 +96,7 @@ def _read_idx(stream: BinaryIO, name: str) -> np.ndarray:
             if header != expected:
                 found = f"begins with {header.hex(' ')}" if header else "is empty"
                 raise ValueError(f"{found}, expected {expected.hex(' ')} (IDX header of uint8, shape {shape})")
-            # In pieces: GzipFile.readinto makes a bytes object as long as what it is asked for.
+            # In pieces: GzipFile.readinto makes a bytes object as long as the array that it fills.
             while count := content.readinto(flat[done : done + 2**20]):
                 done += count
             surplus = content.read(1)
@@ -110,7 +110,7 @@ def _read_idx(stream: BinaryIO, name: str) -> np.ndarray:
     digest.update(array)
     if digest.hexdigest() != md5:
         raise ValueError(
-            f"content has MD5 {digest.hexdigest()}, MNIST's has {md5}: changed, or another data set of the same shape"
+            f"content has MD5 {digest.hexdigest()}, MNIST's has {md5}: changed, or a data set of the same shape"
         )
     return array
 
@@ -141,7 +141,7 @@ def _fetch(name: str, cache: Path, mirrors: tuple[str, ...]) -> tuple[np.ndarray
     for i, mirror in enumerate(mirrors):
         url, body = f"{mirror.rstrip('/')}/{name}", io.BytesIO()
         try:
-            # The downloader alone, not retrieve(): that knows the sum of the zipped bytes only, and logs.
+            # Not pooch.retrieve(), which compares the checksum of the zipped bytes only, and logs.
             pooch.HTTPDownloader(chunk_size=2**16)(url, body, None)
             body.seek(0)
             array = _read_idx(body, name)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back what the converter prints, from Python and from C++; tell it when the work fails.
+    """Hold back what the block prints, from Python and from C++, and show it only when the block fails.
 
-    Raises RuntimeError with the last lines held back when the block raises. Input errors should be checked before it.
+    Raises RuntimeError with the block's error and the last lines it printed. Check inputs before the block.
 
     >>> with quiet():
     ...     print("Saved artifact at …")

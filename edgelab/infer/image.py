@@ -1,4 +1,4 @@
-"""Read one image, whatever it comes as, into upright uint8 pixels, or say what is wrong with it."""
+"""Read one image from a file, Pillow or an array into upright uint8 pixels, or say what is wrong with it."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 50_000_000  # the largest phone photos; decoded in colour they take 150 MB
 WORK_SIDE = 280  # preprocessing brings photos below this first: ten pixels for each of MNIST's 28
-ORIENTATION = 0x0112  # the EXIF tag in which phones say how they were held
+ORIENTATION = 0x0112  # the EXIF tag in which phones record how they were held
 MIN_SIDE = 8  # a smaller image has no margin to tell paper from ink
 
 
@@ -28,7 +28,7 @@ def read_image(image: "Image | str | Path | np.ndarray") -> np.ndarray:
     """
     if isinstance(image, (str, os.PathLike)):
         pixels = _open(Path(image))
-    elif hasattr(image, "getbands"):  # a PIL image, told without importing Pillow
+    elif hasattr(image, "getbands"):  # a PIL image, recognised without importing Pillow
         pixels = _pixels(image, "image")
     else:
         pixels = image
@@ -82,5 +82,5 @@ def _check_size(height: int, width: int, name: str) -> None:
     if longer == 0 or shorter // -(-longer // WORK_SIDE) < MIN_SIDE:
         raise ValueError(
             f"{name}: {width}x{height} pixels is too small or too narrow; expected at least {MIN_SIDE} on the shorter "
-            f"side when the longer is brought to {WORK_SIDE}: take a larger cut-out with some margin"
+            f"side when the longer is scaled to {WORK_SIDE}. Take a larger cut-out with some margin"
         )

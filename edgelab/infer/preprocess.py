@@ -35,7 +35,7 @@ def to_mnist(image: "Image | str | Path | np.ndarray") -> np.ndarray:
     array([  0,   0, 255, 255, 255, 255,   0,   0], dtype=uint8)
     """
     ink = crop(find_ink(white_on_black(shrink(grey(read_image(image))))))
-    # 16 more bits: means rounded to 8 would leave thin or faint strokes a handful of levels to stretch.
+    # 16 more bits: rounded to 8, the means of thin or faint strokes would have only a handful of levels.
     small = area_average(ink.astype(np.int64) << 16, *fit(*ink.shape))
     return centre(stretch(small))
 
@@ -83,8 +83,8 @@ def shrink(image: np.ndarray, side: int = WORK_SIDE) -> np.ndarray:
 def background(image: np.ndarray) -> np.ndarray:
     """Estimate the paper's brightness under the ink: a plane through the medians of the four border strips.
 
-    image: uint8 (h, w), sides >= 2. Returns int64 (h, w), rounded half up; corners can leave 0 to 255. A strip is an
-    eighth of the side deep; its (upper) median forgets strokes that cover less than half of it.
+    image: uint8 (h, w), sides >= 2. Returns int64 (h, w), rounded half up; in corners it may be outside 0 to 255. A
+    strip is an eighth of the side deep. Strokes on less than half of it leave its (upper) median at the paper's level.
 
     >>> ramp = np.tile(np.arange(100, 180, dtype=np.uint8), (40, 1))  # the light comes from the right
     >>> int(np.abs(background(ramp) - ramp).max())  # 80 levels of gradient, one of them left
@@ -109,7 +109,7 @@ def white_on_black(image: np.ndarray) -> np.ndarray:
     """Invert the image when its ink is darker than its background: MNIST is white ink on black.
 
     image: uint8 (h, w). Returns uint8 (h, w), either image or 255 - image. Ink is what differs most from the border's
-    level, so the sum of cubed differences has its sign: white paper photographed at dusk is found as well.
+    level, so the sum of cubed differences has its sign, for white paper photographed at dusk too.
 
     >>> page = np.full((20, 20), 90, np.uint8)
     >>> page[5:15, 9:11] = 20
@@ -121,13 +121,13 @@ def white_on_black(image: np.ndarray) -> np.ndarray:
 
 
 def find_ink(image: np.ndarray) -> np.ndarray:
-    """Take the background away and leave the ink: its height above the paper where it stands out, elsewhere 0.
+    """Subtract the background and keep the ink: its height above the paper where it stands out, elsewhere 0.
 
     image: uint8 (h, w), bright ink on a darker background. Returns uint8 (h, w). Raises ValueError when nothing
     stands out by MIN_CONTRAST grey levels and eight times the paper's noise.
     The background is `background`'s plane plus, for shadows and vignettes, the mean of the paper within an eighth of
-    the side. Ink is what exceeds five times the paper's median deviation (3.4 sigma of Gaussian noise). That asks
-    only for a border of paper; Otsu's threshold would ask for ink in plenty, and splits the noise where it is rare.
+    the side. Ink is what exceeds five times the paper's median deviation (3.4 sigma of Gaussian noise). This
+    needs only a border of paper. Otsu's threshold needs much ink, and splits the noise where ink is rare.
 
     >>> page = np.full((12, 12), 10, np.uint8)
     >>> page[2:10, 5] = 90
@@ -139,7 +139,7 @@ def find_ink(image: np.ndarray) -> np.ndarray:
     edges = (height[:down], height[-down:], height[:, :across], height[:, -across:])
     paper = height <= 3 * _median(np.abs(np.concatenate([edge.ravel() for edge in edges])))
     reach = max(image.shape) // 8
-    near = _box_sums(paper, reach) + (2 * reach + 1) ** 2 // 16  # the plane has a say where there is little paper
+    near = _box_sums(paper, reach) + (2 * reach + 1) ** 2 // 16  # where there is little paper, the plane counts more
     height = height - (2 * _box_sums(height * paper, reach) + near) // (2 * near)
     noise, peak = _median(np.abs(height[paper])), int(height.max())
     if peak < max(MIN_CONTRAST, 8 * noise):
@@ -253,8 +253,8 @@ def centre(image: np.ndarray, side: int = 28) -> np.ndarray:
     """Place a digit in a square by its centre of mass, which falls in [side/2 - 1/2, side/2 + 1/2) on each axis.
 
     image: uint8 (h, w) with some ink, sides at most `side`. Returns uint8 (side, side). Positions count pixel indices
-    from 0; all 10,000 test images of MNIST have their centre in that interval, [13.5, 14.5). A digit that would stick
-    out is moved back in, whole.
+    from 0; all 10,000 test images of MNIST have their centre in that interval, [13.5, 14.5). A digit that would reach
+    over the edge is moved inside, whole.
 
     >>> np.argwhere(centre(np.array([[255]], np.uint8)))
     array([[14, 14]])

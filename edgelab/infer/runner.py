@@ -1,4 +1,4 @@
-"""Run a .tflite on the device: checked inputs, float logits, honest latency. Needs LiteRT, never TensorFlow."""
+"""Run a .tflite on the device: checked inputs, float logits, measured latency. Needs LiteRT, never TensorFlow."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def probe(path: str | Path, timeout: float = 20.0) -> None:
 def open_interpreter(content: bytes, kernels: str = "xnnpack", threads: int = 1, keep: bool = False) -> Any:
     """Open a .tflite in LiteRT's interpreter, allocate its tensors and drop its INFO lines.
 
-    kernels: one of `KERNELS`. keep: the tensors between operators too, whose memory LiteRT uses again otherwise.
-    Raises ValueError or RuntimeError in LiteRT's words for what it can't open.
+    kernels: one of `KERNELS`. keep: keep the tensors between operators too; otherwise LiteRT reuses their memory.
+    Raises ValueError or RuntimeError with LiteRT's message for a file that it can't open.
 
     >>> open_interpreter(relu_tflite()).get_input_details()[0]["shape"].tolist()
     [1, 3]
@@ -70,7 +70,7 @@ def open_interpreter(content: bytes, kernels: str = "xnnpack", threads: int = 1,
 
     resolver = OpResolverType[KERNELS[kernels]]
     with without_info(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*experimental_preserve_all_tensors")  # which warns of the memory it takes
+        warnings.filterwarnings("ignore", ".*experimental_preserve_all_tensors")  # it warns of the memory taken
         interpreter = Interpreter(
             model_content=content,
             num_threads=threads,
@@ -82,10 +82,10 @@ def open_interpreter(content: bytes, kernels: str = "xnnpack", threads: int = 1,
 
 
 class Runner:
-    """A model ready to answer on this machine.
+    """A .tflite that is open for inference on this machine.
 
     model: path of a .tflite, or its bytes. kernels: "xnnpack" (the default of the runtime, fastest), "builtin"
-    (without delegates) or "reference" (plain C++, slow, the yardstick). threads: used by the kernels. input_range:
+    (without delegates) or "reference" (plain C++, slow, to compare with). threads: used by the kernels. input_range:
     what the model was trained on. A path is compared with the SHA-256 in the models.json beside it; without such a
     record it is first opened in a child process. Bytes are opened as they are.
     Raises FileNotFoundError, or ValueError naming the file when it is missing, damaged or not a .tflite of one image
@@ -155,7 +155,8 @@ class Runner:
         if not np.isfinite(x).all():
             bad = np.argwhere(~np.isfinite(x))[0].tolist()
             raise ValueError(
-                f"x contains NaN or infinity (first at {bad}); the runtime would answer some class without a word"
+                f"x contains NaN or infinity (first at {bad}); expected finite numbers. The runtime would raise no "
+                "error and return some class: drop this image, or repair its source"
             )
         low, high = self.input_range
         if len(x) and (x.min() < low or x.max() > high):
@@ -167,7 +168,7 @@ class Runner:
             return x
         scale, zero_point = self.input_quantization
         limits = np.iinfo(self.input_dtype)
-        q = x / np.float32(scale)  # then in place: a batch of 10,000 digits is 31 MB, and each copy another
+        q = x / np.float32(scale)  # the rest in place: 10,000 digits take 31 MB, and each copy as much again
         np.rint(q, out=q)
         q += zero_point
         np.clip(q, limits.min, limits.max, out=q)
@@ -183,7 +184,7 @@ class Runner:
         """Return the logits for a batch of images, one inference each.
 
         x: float32 (n, …) in input_range, or int8 (n, …) for an int8 model. Returns float32 (n, classes):
-        scale * (q - zero_point) where the model answers in int8. Raises TypeError or ValueError as `as_input` does.
+        scale * (q - zero_point) where the model's output is int8. Raises TypeError or ValueError as `as_input` does.
 
         >>> Runner(relu_tflite(), input_range=(-1, 1)).predict(np.array([[-1, 0.5, 1]], np.float32))
         array([[0. , 0.5, 1. ]], dtype=float32)
@@ -220,7 +221,7 @@ def benchmark(runner: Runner, x: np.ndarray, runs: int = 1000, warmup: int = 50)
     """Measure one inference, batch 1: input copied in, invoke, output copied out.
 
     x: images as `Runner.predict` takes them, used in turn. warmup: inferences before the clock starts (caches, lazily
-    packed weights). The percentiles tell more than a mean: one context switch is worth a thousand inferences.
+    packed weights). Percentiles, not a mean: one interruption can take as long as a thousand inferences.
     Raises ValueError for no images or runs below 1.
 
     >>> latency = benchmark(Runner(relu_tflite()), np.zeros((1, 3), np.float32), runs=10)

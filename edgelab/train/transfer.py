@@ -1,4 +1,4 @@
-"""Transfer learning with few labels: keep what a network learned elsewhere, and teach it new classes."""
+"""Transfer learning with few labels: keep the features of a trained network, and train it for new classes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def few_labels(y: np.ndarray, per_class: int, classes: Sequence[int] | None = No
     """Draw the same number of samples of each class: return their indices into y.
 
     y: int (n,). classes: which ones (default: all that occur). Returns int (classes × per_class,), class after class.
-    Draws of one seed are nested: its ten of a class hold its five, so that more labels are more, not others. Raises
+    Draws of one seed are nested: its ten of a class contain its five, so a larger draw only adds samples. Raises
     ValueError naming a class that has too few.
 
     >>> y = np.array([5, 6, 5, 6, 6, 7])
@@ -37,16 +37,16 @@ def few_labels(y: np.ndarray, per_class: int, classes: Sequence[int] | None = No
         members = np.flatnonzero(y == label)
         if len(members) < per_class:
             raise ValueError(
-                f"class {label} has {len(members)} samples, {per_class} a class were asked for; label more of it, ask "
-                "for fewer, or leave it out of classes"
+                f"class {label} has {len(members)} samples, {per_class} a class are needed; label more of them, lower "
+                "per_class, or leave the class out of classes"
             )
-        # A generator for each class: which other classes are drawn changes nothing for this one.
+        # One generator for each class: its draw does not depend on the other classes.
         drawn.append(np.random.default_rng([seed, int(label)]).permutation(members)[:per_class])
     return np.concatenate(drawn)
 
 
 def turned(images: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Make a task that needs no labels: turn or mirror each image in one of eight ways; which one, is to be answered.
+    """Make a task that needs no labels: turn or mirror each image in one of eight ways, and predict which one.
 
     images: (n, h, h) or (n, h, h, c), any dtype. Returns images of the same shape and dtype, and ways, int64 (n,):
     way % 4 quarter turns, counter-clockwise as seen, after a mirroring left to right where way ≥ 4. Raises ValueError
@@ -69,9 +69,9 @@ def cut_head(model: keras.Model, pool: int | None = None) -> keras.Model:
     """Cut the dense layers off a classifier: return a copy of what comes before them, from images to features.
 
     model: a Keras classifier that ends in global average pooling and dense layers. pool: None keeps that pooling: one
-    feature a channel, which says what is seen but not where. A number averages over pool × pool pixels of the last map
-    and lays the rest in a row: more features, which say where as well. Returns a model (n, h, w, c) -> (n, features).
-    Raises ValueError where nothing pools globally.
+    feature for each channel, without its place. A number averages over pool × pool pixels of the last map and flattens
+    the result: more features, with their places. Returns a model (n, h, w, c) -> (n, features). Raises ValueError for
+    a model without global average pooling.
 
     >>> from keras import Input, Sequential, layers
     >>> last = [layers.Conv2D(16, 3, strides=2), layers.GlobalAveragePooling2D(), layers.Dense(10)]
@@ -98,8 +98,8 @@ def probe(backbone: keras.Model, x: np.ndarray, y: np.ndarray, strength: float =
     """Put a dense layer on a frozen backbone: logistic regression on features that are computed once.
 
     backbone: Keras model from images in [0, 1] to features (n, d). x: uint8 (n, h, w) or (n, h, w, c). y: int (n,),
-    0 to classes − 1. strength: the C of scikit-learn, 1 over the weight decay. Returns a model to logits (n, classes);
-    the backbone keeps its own weights, whatever is done to the result. Raises ValueError where one has no image.
+    0 to classes − 1. strength: the C of scikit-learn, 1 over the weight decay. Returns a model to logits (n, classes)
+    with a copy of the backbone, which itself never changes. Raises ValueError where a class has no image.
     Source: Alain and Bengio 2017 (linear probes).
 
     >>> import keras
@@ -136,13 +136,13 @@ def fine_tune(
     augment: Augment | None = None,
     seed: int = 0,
 ) -> keras.Model:
-    """Go on training all layers on few images, gently; without a validation split, which few images can't spare.
+    """Train all layers further on few images, at a low learning rate; too few for a validation split.
 
-    model: to logits, with a head that fits already (see `probe`): a random one would first pull the features apart.
+    model: to logits, with a trained head (see `probe`): the gradients of a random one would first distort the features.
     x: uint8 (n, h, w) or (n, h, w, c). y: int (n,). learning_rate: the first; it falls to 0 along a cosine.
-    batch_statistics: False leaves each BatchNorm as in inference, frozen with the means and variances of the many
-    images it came from; True trains it, on those of a few. Returns the model itself, changed. Raises TypeError or
-    ValueError when images and labels do not fit, FloatingPointError when the loss is no longer a number.
+    batch_statistics: False leaves each BatchNorm as in inference, frozen with the means and variances of the images it
+    was trained on before; True trains it, on the few. Returns the model itself, changed. Raises TypeError or
+    ValueError when images and labels do not fit, FloatingPointError when the loss is NaN or infinite.
     Source: Kumar et al. 2022, "Fine-tuning can distort pretrained features" (first the head, then everything).
 
     >>> from keras import Input, Sequential, layers
@@ -156,10 +156,10 @@ def fine_tune(
     check_images(x, y, classes=model.output_shape[-1], size=model.input_shape[1:])
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.trainable = batch_statistics  # to Keras, not trainable means: as in inference
+            layer.trainable = batch_statistics  # Keras runs an untrainable BatchNorm as in inference
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     model.compile(keras.optimizers.Adam(rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.optimizer.build(model.trainable_variables)  # in the first trace, they would make TensorFlow trace again
+    model.optimizer.build(model.trainable_variables)  # made in the first trace, they would cause a second
     batches = stream(x, y, min(32, len(x)), seed, augment).repeat()
     model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[guard()])
     return model

@@ -172,7 +172,7 @@ BAD = {
     "one label short": (P, Y[:1], ValueError, r"y has shape \(1,\)"),
     "one-hot labels": (P, np.eye(2, dtype=int), ValueError, "one-hot"),
     "float labels": (P, Y / 1.0, TypeError, "y is float64; expected integers"),
-    "a label too many": (P, Y + 1, ValueError, r"y\[1\] is 2; expected 0 to 1, as probabilities have 2 columns"),
+    "a label too many": (P, Y + 1, ValueError, r"y\[1\] is 2; expected 0 to 1.*probabilities have 2 columns"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Train a Keras classifier: the loop, what it is fed, what watches it, BatchNorm's averages."""
+"""Train a Keras classifier: the loop, its batches and augmentation, its callbacks, BatchNorm's averages."""
 
 from edgelab.train.fitting.augmentation import Augment, augmented, warp
 from edgelab.train.fitting.batch_norm import settle

@@ -1,4 +1,4 @@
-"""Augmentation: small turns, changes of size, shears and shifts that leave a digit the digit it is."""
+"""Augmentation: small turns, changes of size, shears and shifts that do not change the label."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Augment(NamedTuple):
-    """How far images may be moved: each move is drawn evenly from −limit to +limit, for each image anew.
+    """The limits of random warps: each amount is drawn evenly from −limit to +limit, anew for each image.
 
     rotation: radians. scale: 0.1 is from 0.9 to 1.1 times the size. shear: pixels sideways for each pixel down.
     shift: pixels along each axis. Source: Simard, Steinkraus and Platt 2003, section 2 (affine distortions).
@@ -63,10 +63,10 @@ def warp(
 
 
 def augmented(images: np.ndarray | tf.Tensor, how: Augment, seed: tf.Tensor | tuple[int, int] = (0, 0)) -> tf.Tensor:
-    """Move each image a little, at random: equal seeds move equal batches alike.
+    """Warp each image a little, at random: equal seeds warp equal batches alike.
 
     images: (n, h, w, c), uint8 or float. how: the limits. seed: two integers. Returns float32 (n, h, w, c) in the range
-    of the input. Raises ValueError when a limit is negative, or a scale of 1 would let an image vanish.
+    of the input. Raises ValueError when a limit is negative, or scale is 1 or more: an image could shrink to nothing.
 
     >>> import numpy as np
     >>> moved = augmented(np.full((4, 28, 28, 1), 255, np.uint8), Augment(), seed=(1, 2))

@@ -1,4 +1,4 @@
-"""BatchNorm's averages: what a network trained on moved images must believe of images that are not moved."""
+"""BatchNorm's averages, measured on images as they are after a training on warped ones."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 def settle(model: keras.Model, x: np.ndarray, batch_size: int = 500) -> None:
     """Measure BatchNorm's means and variances anew, on the images given, in place of the averages from training.
 
-    Training leaves averages over the last batches, and these were augmented: moved images are blurred by interpolation
-    and lie elsewhere, so that their means and variances are others than those of the images to come. model: with its
-    BatchNormalization layers at the top level; others of its weights stay. x: uint8 (n, h, w) or (n, h, w, channels),
-    training images as they are. Does nothing to a model without BatchNorm.
+    Training leaves averages over the last batches, and these were augmented. Interpolation blurs warped images, and
+    their digits are in other places, so their means and variances differ from those of the images to come. model: with
+    its BatchNormalization layers at the top level; its other weights stay. x: uint8 (n, h, w) or (n, h, w, channels),
+    training images without augmentation. Does nothing to a model without BatchNorm.
     Source: Wu and Johnson 2021 (Rethinking "Batch" in BatchNorm), section 3.1 (PreciseBN) and section 4.
 
     >>> import keras
@@ -33,7 +33,7 @@ def settle(model: keras.Model, x: np.ndarray, batch_size: int = 500) -> None:
     try:
         for k, begin in enumerate(range(0, len(images) if normalising else 0, batch_size)):
             for layer in normalising:
-                layer.momentum = k / (k + 1)  # of k + 1 batches, all weigh the same
+                layer.momentum = k / (k + 1)  # the mean of k + 1 batches, all with the same weight
             model(images[begin : begin + batch_size].astype(np.float32) / 255, training=True)
     finally:
         for layer, momentum in zip(normalising, momenta, strict=True):

@@ -1,4 +1,4 @@
-"""What watches a training: a progress bar, and a guard that stops at a loss that is no number."""
+"""Callbacks of a training: a progress bar, and a guard that stops it when the loss is NaN or infinite."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def progress_bar(epochs: int, steps: int) -> keras.callbacks.Callback:
 
 
 def guard() -> keras.callbacks.Callback:
-    """Make a Keras callback that stops a training whose loss is no longer a number, and keeps the best weights.
+    """Make a Keras callback that stops a training when its loss is NaN or infinite, and keeps the best weights.
 
     The callback's `best` is the list of weights of the epoch with the lowest validation loss, None before the first
     epoch ends; `best_epoch` counts from 1. Raises FloatingPointError during the training, naming the step, the epoch

@@ -1,4 +1,4 @@
-"""Train a Keras classifier on uint8 images, watching a validation split that it never learns from."""
+"""Train a Keras classifier on uint8 images, with a validation split that it is never trained on."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def set_seed(seed: int) -> None:
 
 
 def hold_out(y: np.ndarray, share: float, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Divide samples into those to learn from and those to validate on, each class in proportion.
+    """Divide samples into those to train on and those to validate on, each class in proportion.
 
     y: int (n,). share: of the samples held out, between 0 and 1. classes: how many there must be, 0 to classes − 1.
     Returns the indices of both, int. Raises ValueError when the share is out of range, or naming the classes that one
@@ -52,11 +52,12 @@ def hold_out(y: np.ndarray, share: float, classes: int, seed: int = 0) -> tuple[
     if len(single):
         raise ValueError(
             f"class {', '.join(map(str, single))} has {', '.join(map(str, images[single]))} images; expected 2 or "
-            "more, one to learn from and one to validate on. Add images, or leave the class out of the model"
+            "more, one to train on and one to validate on. Add images, or leave the class out of the model"
         )
     if len(y) * share < classes or len(y) * (1 - share) < classes:
         raise ValueError(
-            f"{share:g} of {len(y)} images cannot hold {classes} classes on both sides; take another share"
+            f"a validation share of {share:g} of {len(y)} images cannot hold {classes} classes on both sides; expected "
+            "at least as many images as classes on each. Take another share, or more images"
         )
     learn, validate = train_test_split(np.arange(len(y)), test_size=share, stratify=y, random_state=seed)
     for name, part in (("training", learn), ("validation", validate)):
@@ -86,17 +87,17 @@ def fit(
     progress: bool = True,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, list[float]]:
-    """Train a classifier with Adam, a warm-up and a cosine schedule, watching a validation split.
+    """Train a classifier with Adam, a warm-up and a cosine schedule, and evaluate a validation split each epoch.
 
     model: Keras model from float32 images in [0, 1] to logits. x: uint8 (n, h, w) or (n, h, w, channels).
-    y: int (n,). learning_rate: the highest, reached after warmup_epochs. weight_decay: decoupled (AdamW). augment: how
-    far training images are moved, None not at all; BatchNorm's averages are then taken from unmoved ones (`settle`).
+    y: int (n,). learning_rate: the highest, reached after warmup_epochs. weight_decay: decoupled (AdamW). augment: the
+    limits of random warps of the training images; BatchNorm's averages are then taken from unwarped ones (`settle`).
     validation: the share held out, each class in proportion. patience: stop when the validation loss has not fallen for
     so many epochs, and keep the best weights; None trains to the end and keeps the last. seed: of the split, the order
-    and the moves (the initial weights come from `set_seed` before the model is built). callbacks: more of Keras.
+    and the warps (the initial weights come from `set_seed` before the model is built). callbacks: further ones.
     Returns the history: loss, accuracy, val_loss, val_accuracy, one float an epoch. Raises TypeError or ValueError
-    when images and labels do not fit or a split lacks a class, FloatingPointError when the loss is no longer a number.
-    Interrupted by Ctrl-C or by such a loss, it leaves the model with its best weights so far, and the error goes on.
+    when images and labels do not fit or a split lacks a class, FloatingPointError when the loss is NaN or infinite.
+    Interrupted by Ctrl-C or by such a loss, it leaves the model with its best weights so far before it raises.
     Sources: Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2017, eq. 5; 2019, algorithm 2 (AdamW).
 
     >>> x = np.repeat(np.uint8([0, 255]), 50)[:, None, None] * np.ones((1, 28, 28), np.uint8)
@@ -119,7 +120,7 @@ def fit(
         warmup_target=learning_rate,
         warmup_steps=warmup,
     )
-    # A decay of 0 changes no weight, and AdamW would work out the schedule anew for each variable.
+    # A decay of 0 changes no weight, and AdamW would compute the schedule anew for each variable.
     rule = keras.optimizers.AdamW(schedule, weight_decay) if weight_decay else keras.optimizers.Adam(schedule)
     model.compile(
         rule,
@@ -131,7 +132,7 @@ def fit(
     watch = guard()
     bar = [progress_bar(epochs, steps)] if progress else []
     if augment is not None:
-        # Before each validation: what is validated, kept and returned is meant for images that are not moved.
+        # Before each validation, since the model that is validated and returned is for images that are not warped.
         unmoved = x[train[:5000]]
         callbacks = [*callbacks, keras.callbacks.LambdaCallback(on_test_begin=lambda logs: settle(model, unmoved))]
     stop = [] if patience is None else [keras.callbacks.EarlyStopping("val_loss", patience=patience)]

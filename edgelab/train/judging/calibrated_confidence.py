@@ -1,6 +1,6 @@
-"""How far a classifier's confidence can be believed: calibration, and a threshold under which it abstains.
+"""How far a classifier's confidence can be trusted: calibration, and a threshold below which it abstains.
 
-Confidence is the largest of an image's probabilities, the one of the class that is answered.
+Confidence is the largest of an image's probabilities, that of the answer.
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ def confidence(probabilities: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np
     """
     try:
         probabilities, y = check_labels(probabilities, y)
-    except (TypeError, ValueError) as error:  # it calls them logits
+    except (TypeError, ValueError) as error:  # its message says logits
         raise type(error)(str(error).replace("logits", "probabilities")) from None
     # float32 softmax adds up to 1 within some 1e-6; logits, or percent, are further off.
     if not (probabilities.min() >= 0 and np.abs(probabilities.sum(axis=1) - 1).max() < 1e-3):
         raise ValueError(
-            f"probabilities run from {probabilities.min():.4g} to {probabilities.max():.4g}, rows add up to "
-            f"{probabilities.sum(axis=1).min():.4g} at least; expected 0 to 1, adding up to 1: take softmax of logits"
+            f"probabilities run from {probabilities.min():.4g} to {probabilities.max():.4g}, and their rows add up to "
+            f"{probabilities.sum(axis=1).min():.4g} or more; expected 0 to 1, and rows that add up to 1: take softmax "
+            "of logits"
         )
     return probabilities.max(axis=1), probabilities.argmax(axis=1) == y
 
 
 class Reliability(NamedTuple):
-    """Hold what `reliability` found in each bin of confidence, lowest first.
+    """Hold what `reliability` measures in each bin of confidence, the lowest first.
 
-    count: int (bins,), answers in the bin. confidence, accuracy: float (bins,), their means; NaN in an empty bin.
+    count: int (bins,), the answers in the bin. confidence, accuracy: float (bins,), their means; NaN in an empty bin.
 
     >>> Reliability(np.array([4]), np.array([0.9]), np.array([0.75])).accuracy
     array([0.75])
@@ -62,7 +63,7 @@ def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 10) -> Rel
     if bins < 1:
         raise ValueError(f"bins is {bins}; expected at least 1")
     sure, right = confidence(probabilities, y)
-    place = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], sure)
+    place = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], sure)  # the bin: how many inner edges are lower
     count = np.bincount(place, minlength=bins)
     some = np.where(count, count, np.nan)
     means = [np.bincount(place, weights=values, minlength=bins) / some for values in (sure, right)]
@@ -72,7 +73,7 @@ def reliability(probabilities: np.ndarray, y: np.ndarray, bins: int = 10) -> Rel
 def expected_calibration_error(probabilities: np.ndarray, y: np.ndarray, bins: int = 10) -> float:
     """Return how far confidence and accuracy lie apart, on average over all answers.
 
-    probabilities: (n, classes). y: int (n,). Returns 0 (in each bin as often right as sure) to 1. Raises as
+    probabilities: (n, classes). y: int (n,). Returns 0 (they are equal in each bin) to 1. Raises as
     `reliability` does. Naeini, Cooper and Hauskrecht 2015; Guo et al. 2017, equation 3.
 
     >>> round(expected_calibration_error(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1])), 6)
@@ -83,11 +84,11 @@ def expected_calibration_error(probabilities: np.ndarray, y: np.ndarray, bins: i
 
 
 def fit_temperature(logits: np.ndarray, y: np.ndarray) -> float:
-    """Find the temperature T for which softmax(logits / T) has the smallest cross-entropy: one number, no new answers.
+    """Find the temperature T for which softmax(logits / T) has the smallest cross-entropy; no answer changes.
 
-    logits: (n, classes) of images that were not learnt from. y: int (n,). T > 1: the model was too sure. Bisects the
-    slope in 1 / T, which only grows. Raises ValueError where no T is best: all answers right, or no better than
-    chance. Guo et al. 2017, section 4.2.
+    logits: (n, classes) of images that were not trained on. y: int (n,). T > 1: the confidence was too high. Finds by
+    bisection where the slope in 1 / T is 0; the slope only grows. Raises ValueError where no T is best: all answers
+    are right, or no better than chance. Guo et al. 2017, section 4.2.
 
     >>> z = np.log(np.array([[0.99, 0.01]] * 4))
     >>> round(fit_temperature(z, np.array([0, 0, 0, 1])), 3)  # right in 3 of 4 cases: log 99 / log 3
@@ -110,9 +111,9 @@ def fit_temperature(logits: np.ndarray, y: np.ndarray) -> float:
 
 
 class Abstention(NamedTuple):
-    """Hold what `abstention` found for each threshold, the highest first.
+    """Hold what `abstention` computes for each threshold, the highest first.
 
-    threshold: float (m,), answers as sure as this or surer are given. answered, accuracy: float (m,), the share of
+    threshold: float (m,), answers with at least this confidence are given. answered, accuracy: float (m,), the share of
     images that are answered, and the share of those answers that are right.
 
     >>> Abstention(np.array([0.5]), np.array([1.0]), np.array([0.99])).answered
@@ -125,10 +126,10 @@ class Abstention(NamedTuple):
 
 
 def abstention(probabilities: np.ndarray, y: np.ndarray) -> Abstention:
-    """Say for every possible threshold what share of images is answered, and how many of the answers are right.
+    """Compute for each possible threshold the share of images answered, and the share of those answers that is right.
 
-    probabilities: (n, classes). y: int (n,). Returns one row a distinct confidence, from the surest answer alone to
-    all answers. Raises as `confidence` does. Chow 1970; El-Yaniv and Wiener 2010 (risk = 1 - accuracy, coverage).
+    probabilities: (n, classes). y: int (n,). Returns one row for each distinct confidence, from the highest alone
+    to all answers. Raises as `confidence` does. Chow 1970; El-Yaniv and Wiener 2010 (risk = 1 - accuracy, coverage).
 
     >>> found = abstention(np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1]))
     >>> found.threshold.tolist(), found.accuracy.round(3).tolist()
@@ -137,15 +138,15 @@ def abstention(probabilities: np.ndarray, y: np.ndarray) -> Abstention:
     sure, right = confidence(probabilities, y)
     order = np.argsort(-sure, kind="stable")
     sure, given = sure[order], np.arange(1, len(sure) + 1)
-    last = np.append(sure[1:] != sure[:-1], True)  # answers that are equally sure are given or kept back together
+    last = np.append(sure[1:] != sure[:-1], True)  # answers of equal confidence are given or withheld together
     return Abstention(sure[last], given[last] / len(sure), (np.cumsum(right[order]) / given)[last])
 
 
 def choose_threshold(probabilities: np.ndarray, y: np.ndarray, accuracy: float) -> float:
-    """Return the threshold that answers most images with at least this accuracy; choose it on validation images.
+    """Return the threshold at which most images are answered with at least this accuracy; use validation images.
 
     probabilities: (n, classes). y: int (n,). accuracy: wanted of the answers given, 0 to 1. Raises ValueError where no
-    threshold reaches it, naming what the best one does. Geifman and El-Yaniv 2017 bound what it does elsewhere.
+    threshold reaches it, naming the best accuracy. Bounds for other images: Geifman and El-Yaniv 2017.
 
     >>> choose_threshold(np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1]), accuracy=0.95)
     0.8
@@ -154,5 +155,6 @@ def choose_threshold(probabilities: np.ndarray, y: np.ndarray, accuracy: float) 
     enough = np.flatnonzero(found.accuracy >= accuracy)
     if len(enough) == 0:
         best = found.accuracy.max()
-        raise ValueError(f"accuracy {accuracy}: no threshold reaches it on these {len(y)} images; the best has {best}")
+        found = f"no threshold reaches it on these {len(y)} images; the best has {best}"
+        raise ValueError(f"accuracy is {accuracy}; {found}. Lower it, or take a better model")
     return float(found.threshold[enough[-1]])

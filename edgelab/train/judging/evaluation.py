@@ -1,4 +1,4 @@
-"""How a classifier does on images: its logits, and scikit-learn's scores of its answers."""
+"""Evaluate a classifier on images: its logits, and scikit-learn's scores of its answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
 
 
 class Evaluation(NamedTuple):
-    """How a classifier did: accuracy over all samples; the other scores for each class.
+    """Hold a classifier's scores: accuracy over all samples, the others for each class.
 
     accuracy: share of samples that are right. precision, recall, f1: float (classes,). confusion: int
     (classes, classes), row = true class, column = predicted class.
@@ -50,7 +50,7 @@ def scores(y: np.ndarray, y_pred: np.ndarray, classes: int | None = None) -> Eva
     """Score predicted classes against the true ones, with scikit-learn's definitions.
 
     y, y_pred: int (n,). classes: how many there are (default: the largest seen, plus one). A class that is never
-    predicted has precision 0. Raises ValueError when the lengths differ or nothing is given.
+    predicted has precision 0. Raises ValueError when the lengths differ or there are no samples.
 
     >>> scores([0, 1, 1], [0, 1, 0]).confusion.tolist()
     [[1, 0], [1, 1]]

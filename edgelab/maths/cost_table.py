@@ -1,7 +1,6 @@
-"""The ledger of a network's costs: one row a layer or operator, their sums, and the memory that is live at once.
+"""The table of a network's costs: one row per layer or operator, their sums, and the memory that is live at once.
 
-Numbers only: what they are counted from, a Keras model or a .tflite, is the business of `edgelab.train.costs` and
-`edgelab.infer.tflite_cost`.
+It holds numbers only: `edgelab.train.costs` counts them from a Keras model, `edgelab.infer.tflite_cost` from a .tflite.
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-# Bits of a weight, of a bias and of an activation, as LiteRT holds them in a file of that mode. float16 files keep only
-# their constants so and compute in float32; scales and zero points, a few bytes a channel, aren't counted.
+# Bits of a weight, of a bias and of an activation in a .tflite of that mode. A float16 file has float16 constants, but
+# LiteRT computes in float32. Scales and zero points, a few bytes per channel, aren't counted.
 PRECISIONS = {
     "float32": (32, 32, 32),
     "float16": (16, 16, 32),
@@ -24,8 +23,8 @@ class Row(NamedTuple):
     """What one layer costs each time it is called.
 
     shape: of its output, without the batch. params: as Keras counts them, 0 when a shared layer is called again.
-    weights, biases: numbers left of them when BatchNorm is folded. weight_bytes: of these. live_bytes: of all tensors
-    alive while it runs. moved_bytes: of the activations that it reads and writes; 0 where it works in place.
+    weights, biases: parameters after folding BatchNorm. weight_bytes: of both. live_bytes: of all tensors that are live
+    while it runs. moved_bytes: of the activations that it reads and writes; 0 if it works in place.
 
     >>> Row("conv", "Conv2D", (26, 26, 16), 160, 97_344, 144, 16, 640, 46_400, 46_400).macs
     97344
@@ -44,10 +43,10 @@ class Row(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a network costs on one image, one row a call of a layer.
+    """What a network costs on one image, one row per call of a layer.
 
-    of: its name. rows: in the order in which they run. precision: of the bytes in the rows, a name of PRECISIONS, or
-    None where a file's tensors have types of their own. Methods raise ValueError for a precision they don't know.
+    of: its name. rows: in the order in which the layers run. precision: of the bytes in the rows, a name of PRECISIONS,
+    or None if a file's tensors differ in type. Methods raise ValueError for an unknown precision.
 
     >>> row = Row("conv", "Conv2D", (26, 26, 16), 160, 97_344, 144, 16, 640, 46_400, 46_400)
     >>> Cost("one", (row,), "float32").weight_bytes("int8")
@@ -60,12 +59,12 @@ class Cost(NamedTuple):
 
     @property
     def params(self) -> int:
-        """All numbers of the model, BatchNorm's four a channel included: Keras' count_params()."""
+        """All parameters of the model, BatchNorm's four per channel included: Keras' count_params()."""
         return sum(row.params for row in self.rows)
 
     @property
     def deployed(self) -> int:
-        """Numbers left when BatchNorm is folded: what a .tflite holds."""
+        """Parameters after folding BatchNorm: what a .tflite holds."""
         return sum(row.weights + row.biases for row in self.rows)
 
     @property
@@ -75,28 +74,28 @@ class Cost(NamedTuple):
 
     @property
     def activation_bytes(self) -> int:
-        """Peak of the tensors alive at once, in the rows' precision."""
+        """Most bytes of tensors that are live at once, in the rows' precision."""
         return max((row.live_bytes for row in self.rows), default=0)
 
     def activation_bytes_at(self, precision: str) -> int:
-        """Return that peak in another precision."""
+        """Return activation_bytes in another precision."""
         return self._activations(self.activation_bytes, precision)
 
     def weight_bytes(self, precision: str | None = None) -> int:
-        """Return the bytes of the deployed numbers; without precision as they are stored."""
+        """Return the bytes of the deployed parameters; without precision, in the types of the rows."""
         if precision is None:
             return sum(row.weight_bytes for row in self.rows)
         weight, bias, _ = bits(precision)
         return sum(-(-(row.weights * weight + row.biases * bias) // 8) for row in self.rows)
 
     def bytes_moved(self, precision: str | None = None) -> int:
-        """Return the bytes of one image: each weight read once, each activation written, and read by each reader."""
+        """Return the bytes moved for one image: weights are read once, tensors written once, read once per reader."""
         moved = sum(row.moved_bytes for row in self.rows)
         return self.weight_bytes(precision) + (moved if precision is None else self._activations(moved, precision))
 
     @property
     def table(self) -> str:
-        """A table as text: one line a layer, then the sums, and the peak of the live bytes."""
+        """A table as text: one line per layer, then the sums of the columns and the maximum of the live bytes."""
         head = ("layer", "output", "params", "MACs", "live bytes")
         numbers = [(r.layer, "×".join(map(str, r.shape)), r.params, r.macs, r.live_bytes) for r in self.rows]
         numbers.append((f"{self.of}: all", "", self.params, self.macs, self.activation_bytes))
@@ -109,14 +108,14 @@ class Cost(NamedTuple):
     def _activations(self, count: int, precision: str) -> int:
         if self.precision is None:
             raise ValueError(
-                f"{self.of}: the tensors of a .tflite have types of their own, so {precision!r} can't be told; "
+                f"{self.of}: the tensors of a .tflite have types of their own, so bytes in {precision!r} are unknown; "
                 "count the Keras model, or leave precision out"
             )
         return count * bits(precision)[2] // bits(self.precision)[2]
 
 
 def bits(precision: str) -> tuple[int, int, int]:
-    """Return the bits of a weight, a bias and an activation. Raises ValueError for a precision it doesn't know.
+    """Return the bits of a weight, a bias and an activation. Raises ValueError for an unknown precision.
 
     >>> bits("int8")
     (8, 32, 8)
@@ -131,10 +130,10 @@ def live_bytes(
     sizes: Mapping[Hashable, int],
     kept: Iterable[Hashable] = (),
 ) -> list[int]:
-    """Return the bytes alive at each step: a tensor lives from the step that makes it to the last one that reads it.
+    """Return the live bytes at each step: a tensor is live from the step that writes it to the last that reads it.
 
-    steps: (tensors read, tensors written), in the order in which they run; what none writes is there from the start.
-    sizes: bytes by tensor. kept: tensors that somebody reads after the last step.
+    steps: (tensors read, tensors written), in the order in which they run; a tensor that no step writes is live from
+    the first step on. sizes: bytes by tensor. kept: tensors that are read after the last step, such as the outputs.
 
     >>> live_bytes([("x", "a"), ("a", "b"), ("ab", "y")], {"x": 1, "a": 10, "b": 20, "y": 5})
     [11, 30, 35]

@@ -14,6 +14,8 @@ from edgelab.infer.runner import Runner
 from edgelab.shrink.convert.converter import to_tflite
 from edgelab.train.networks.blocks import (
     channel_shuffle,
+    check_shuffle,
+    check_sizes,
     conv_bn,
     depthwise_bn,
     depthwise_separable,
@@ -346,3 +348,15 @@ def test_what_does_not_fit_is_named(block, says):
 def test_an_open_image_size_cannot_be_shuffled():
     with pytest.raises(ValueError, match=r"shape \(None, None, None, 12\); expected a fixed height and width"):
         network(lambda x: channel_shuffle(x, 3), (None, None, 12))
+
+
+def test_checked_sizes_pass_and_others_are_named():
+    """The blocks rely on them: a size that slips through would build another network than the one asked for."""
+    assert check_shuffle((None, 7, 5, 12), 4) == (None, 7, 5, 12)
+    check_sizes(2, expansion=1, ratio=4)
+    with pytest.raises(ValueError, match=r"shape \(None, 7, None, 12\); expected a fixed height and width"):
+        check_shuffle((None, 7, None, 12), 4)
+    with pytest.raises(ValueError, match="ratio is 0; expected 1 or more"):
+        check_sizes(expansion=1, ratio=0)
+    with pytest.raises(ValueError, match="stride is 0; expected 1 or 2"):
+        check_sizes(0)

@@ -314,7 +314,7 @@ def test_bytes_by_precision():
     assert cost.weight_bytes() == 72
     with pytest.raises(ValueError, match="unknown precision 'int2'; expected one of: float32, float16"):
         bits("int2")
-    with pytest.raises(ValueError, match=r"types of their own, so 'int8' can't be told; count the Keras model"):
+    with pytest.raises(ValueError, match=r"types of their own, so bytes in 'int8' are unknown; count the Keras model"):
         Cost("f.tflite", cost.rows).activation_bytes_at("int8")
 
 

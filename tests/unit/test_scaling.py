@@ -75,8 +75,8 @@ def test_scaled_networks_have_the_published_parameters(b, parameters):
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: compound_scaling(1, alpha=0), "alpha is 0; expected a positive factor"),
-        (lambda: compound_scaling(1, gamma=float("nan")), "gamma is nan; expected a positive factor"),
+        (lambda: compound_scaling(1, alpha=0), "alpha is 0; expected a finite number above 0"),
+        (lambda: compound_scaling(1, gamma=float("nan")), "gamma is nan; expected a finite number above 0"),
         (lambda: round_filters(0), "filters 0, width 1.0, divisor 8; expected positive numbers"),
         (lambda: round_filters(8, -1.0), "width -1.0"),
         (lambda: round_filters(8, divisor=0), "divisor 0"),

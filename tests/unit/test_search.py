@@ -17,6 +17,7 @@ from edgelab.train.networks.family import light, parse_plan
 from edgelab.train.networks.search import (
     PlanCost,
     Trial,
+    check_search,
     plan_cost,
     random_plans,
     sample_plan,
@@ -299,3 +300,8 @@ def test_a_search_without_sense_is_refused(wrong):
 def test_without_a_trial_there_is_no_winner():
     with pytest.raises(ValueError, match="no trial to choose from"):
         winner([])
+
+
+def test_a_search_that_makes_sense_passes():
+    """Plans may come from a generator, which can be read once."""
+    assert check_search((plan for plan in "ab"), epochs=1, eta=2, rungs=1) == ["a", "b"]

@@ -1,11 +1,11 @@
 """What a network costs: parameters, multiply-accumulates, memory of weights and activations. It never imports Keras.
 
-MACs are the products of convolutions, dense and recurrent layers on one image. Padding counts, as frameworks compute
-it; biases, normalisation, activations, pooling and additions don't. Deployed numbers are what is left when BatchNorm
-has been folded into the layer before it. A tensor lives from the step that makes it to the last that reads it. What
-changes values one by one (BatchNorm, ReLU, sigmoid, …) works in place where nobody else reads its input, and what only
-renames them (Flatten, Reshape, Dropout) costs nothing. ZeroPadding writes a tensor of its own, which a converter may
-avoid. An operator's scratch memory isn't counted.
+MACs are the multiply-accumulates of convolutions, dense and recurrent layers on one image. Products with padding count,
+since frameworks compute them; biases, normalisation, activations, pooling and additions don't. Deployed parameters are
+those that remain when BatchNorm has been folded into the layer before it. A tensor is live from the step that writes it
+to the last step that reads it. An elementwise layer (BatchNorm, ReLU, sigmoid, …) works in place if no other layer
+reads its input; a layer that only changes the shape (Flatten, Reshape, Dropout) costs nothing. ZeroPadding writes a
+tensor of its own, which a converter may avoid. An operator's scratch memory isn't counted.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ CONVOLUTIONS = {
 }  # fmt: skip
 RECURRENT = {"SimpleRNN", "GRU", "LSTM"}
 NORMALISING = {"BatchNormalization", "Normalization", "LayerNormalization", "GroupNormalization", "PReLU"}
-# Keras' layers, and the operations that keras.ops.NAME leaves in a graph.
+# Layers of Keras, and the operations that keras.ops.NAME leaves in a graph. RENAMING: the values stay as they are.
 RENAMING = {"Flatten", "Reshape", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "Identity"}
 IN_PLACE = {"BatchNormalization", "Normalization", "PReLU", "Rescaling", "Activation", "ReLU", "LeakyReLU", "ELU"} | {
     "Relu", "Relu6", "LeakyRelu", "Elu", "Sigmoid", "Silu", "HardSigmoid", "HardSilu", "Tanh", "Gelu"
 }  # fmt: skip
-# Without weights, yet they multiply, or may.
+# They have no weights, but multiply, or may do so.
 UNCOUNTED = {
     "Attention", "AdditiveAttention", "Dot", "Einsum", "Matmul", "Tensordot", "Lambda", "Conv", "DepthwiseConv"
 }  # fmt: skip
@@ -47,10 +47,10 @@ class _Call(NamedTuple):
 def count(model: Any, input_shape: tuple[int, ...] | None = None) -> Cost:
     """Count what a Keras model costs on one image, or one sequence.
 
-    model: Sequential or functional, models within models too. input_shape: without the batch, for a model that leaves
-    its size open. Returns a Cost in float32; the head of this file states the conventions.
-    Raises ValueError for an unbuilt model, one that computes in a call() of its own, a size left open, and a layer
-    that can't be counted, by its name and type.
+    model: Sequential or functional; it may contain other models. input_shape: without the batch, for a model whose
+    input size is None. Returns a Cost in float32. The docstring of this file states what is counted.
+    Raises ValueError for a model that is not built, one with a call() of its own, an input size of None without
+    input_shape, and a layer that can't be counted; the message has the layer's name and type.
 
     >>> from keras import Input, Sequential, layers
     >>> count(Sequential([Input((28, 28, 1)), layers.Conv2D(16, 3)])).macs
@@ -60,7 +60,7 @@ def count(model: Any, input_shape: tuple[int, ...] | None = None) -> Cost:
     readers = Counter(t for call in calls for t in call.reads) + Counter(made)
     times = Counter(id(call.layer) for call in calls)
     makers = {t: call.layer for call in calls for t in call.writes}
-    held, seen = {t: t for t in given}, set()  # held: the tensor in whose memory each tensor lies
+    held, seen = {t: t for t in given}, set()  # held: which tensor's memory each tensor uses
     rows, steps = [], []
     for layer, reads, writes, x, y in calls:
         kinds, alone = _kinds(layer), readers[reads[0]] == 1 and reads[0] not in given
@@ -83,25 +83,25 @@ def count(model: Any, input_shape: tuple[int, ...] | None = None) -> Cost:
 
 
 def _trace(model: Any, shape: tuple[int, ...] | None) -> tuple[list[_Call], dict[int, int], list[int], list[int]]:
-    """Run shapes through a model; return its calls in order, values by tensor, and keys of its inputs and outputs."""
+    """Trace shapes through a model; return its calls in order, sizes by tensor, and keys of its inputs and outputs."""
     graph = _graph(model)
     if graph is None:
-        built = "is not built: begin it with keras.Input(shape)"
-        own = "computes in a call() of its own: build it as a Sequential or functional model"
-        raise ValueError(
-            f"model {model.name!r} {built if 'Sequential' in _kinds(model) else own}, or it can't be counted"
-        )
+        built = "is not built: begin it with keras.Input(shape) to count it"
+        own = "computes in a call() of its own: build it as a Sequential or functional model to count it"
+        raise ValueError(f"model {model.name!r} {built if 'Sequential' in _kinds(model) else own}")
     if shape is not None and len(model.inputs) > 1:
-        raise ValueError(f"model {model.name!r} has {len(model.inputs)} inputs; input_shape is for one")
+        raise ValueError(
+            f"model {model.name!r} has {len(model.inputs)} inputs; input_shape is for one: give each Input its size"
+        )
     known = [tuple(shape)] if shape is not None else [tuple(t.shape[1:]) for t in model.inputs]
     for place, declared in zip(known, model.inputs, strict=True):
         fits = len(place) == len(declared.shape) - 1
         if not fits or None in place or any(b not in (None, a) for a, b in zip(place, declared.shape[1:], strict=True)):
             raise ValueError(
                 f"model {model.name!r} takes {tuple(declared.shape)}, the size to count is {place}; expected whole "
-                "numbers that fit: give Input a size, or count with input_shape, such as (224, 224, 3)"
+                "numbers that fit the model: give Input a size, or count with input_shape, such as (224, 224, 3)"
             )
-    keep: list[Any] = []  # as long as they live, their ids are their own
+    keep: list[Any] = []  # an id is unique only while its tensor exists
     calls: list[_Call] = []
 
     def run(layer: Any) -> Any:
@@ -119,7 +119,7 @@ def _trace(model: Any, shape: tuple[int, ...] | None) -> tuple[list[_Call], dict
 
         return call
 
-    # A tensor of Keras with a batch of one, without importing Keras.
+    # A Keras tensor with a batch of one, without importing Keras.
     keep += [type(t)((1, *place), dtype=t.dtype) for t, place in zip(model.inputs, known, strict=True)]
     given = [id(t) for t in keep]
     made = _tensors(graph._run_through_graph(list(keep), operation_fn=run))
@@ -127,7 +127,7 @@ def _trace(model: Any, shape: tuple[int, ...] | None) -> tuple[list[_Call], dict
 
 
 def _graph(model: Any) -> Any:
-    """Return what runs the layers of a functional or Sequential model, None for anything else."""
+    """Return the graph of layers of a functional or Sequential model, None for anything else."""
     found = getattr(model, "_functional", None) or model
     return found if hasattr(found, "_run_through_graph") else None
 
@@ -142,12 +142,12 @@ def _tensors(found: Any) -> list[Any]:
 
 
 def _kinds(layer: Any) -> set[str]:
-    """Return the names of a layer's class and of those that it derives from."""
+    """Return the names of a layer's class and of its base classes."""
     return {c.__name__ for c in type(layer).__mro__}
 
 
 def _folds(layer: Any) -> bool:
-    """Say whether a BatchNorm that follows can be folded into a layer's weights."""
+    """Return whether a BatchNorm after this layer can be folded into its weights."""
     return bool(_kinds(layer) & (CONVOLUTIONS | {"Dense"})) and layer.activation.__name__ == "linear"
 
 
@@ -155,7 +155,7 @@ def _work(layer: Any, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, int,
     """Return a layer's MACs and the weights and biases that it deploys. x, y: shapes without the batch."""
     kinds = _kinds(layer)
     if "TimeDistributed" in kinds:
-        return _work(layer.layer, x, y)  # its steps are places too
+        return _work(layer.layer, x, y)  # each step uses all weights, as each position does
     if "Bidirectional" in kinds:
         both = [_work(half, x, y) for half in (layer.forward_layer, layer.backward_layer)]
         return tuple(map(sum, zip(*both, strict=True)))
@@ -169,14 +169,14 @@ def _work(layer: Any, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, int,
         places = math.prod(x[:-1]) if kinds & RECURRENT else math.prod(y) // outputs[-1]
         weights = sum(map(math.prod, kernels.values()))
         biases = math.prod(holder.bias.shape) if holder.use_bias else 0
-        # As deployed, every convolution has a bias, of zeros if need be.
+        # In a .tflite every convolution has a bias; it is zero if the layer has none.
         return places * weights, weights, sum(outputs) if kinds & CONVOLUTIONS else biases
     if "BatchNormalization" in kinds:
         return 0, math.prod(layer.moving_mean.shape), math.prod(layer.moving_mean.shape)
     weights = sum(math.prod(w.shape) for w in getattr(layer, "weights", ()))
     if kinds & UNCOUNTED or (weights and not kinds & NORMALISING):
         raise ValueError(
-            f"layer {layer.name!r} is a {type(layer).__name__}, whose multiply-accumulates can't be counted; those of "
-            f"{', '.join(sorted(CONVOLUTIONS | RECURRENT | {'Dense'}))} can, and models made of them"
+            f"layer {layer.name!r} is a {type(layer).__name__}, whose multiply-accumulates can't be counted; expected "
+            f"one of: {', '.join(sorted(CONVOLUTIONS | RECURRENT | {'Dense'}))}, or a model made of them"
         )
     return 0, weights, 0

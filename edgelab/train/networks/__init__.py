@@ -3,6 +3,8 @@
 from edgelab.train.networks.blocks import (
     channel_shuffle,
     check_groups,
+    check_shuffle,
+    check_sizes,
     check_stride,
     conv_bn,
     depthwise_bn,
@@ -36,6 +38,7 @@ from edgelab.train.networks.scaling import Scaling, compound_scaling, round_filt
 from edgelab.train.networks.search import (
     PlanCost,
     Trial,
+    check_search,
     plan_cost,
     random_plans,
     sample_plan,

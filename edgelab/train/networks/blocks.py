@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 def conv_bn(x: KerasTensor, filters: int, size: int = 3, stride: int = 1, relu: bool = True) -> KerasTensor:
-    """Convolve, normalise over the batch and, unless told otherwise, apply ReLU.
+    """Convolve, apply BatchNorm and, if relu is true, ReLU.
 
-    x: (n, h, w, c). Returns (n, ⌈h / stride⌉, ⌈w / stride⌉, filters). The convolution has no bias: normalisation
-    brings one. Its averages follow with momentum 0.9, since Keras' 0.99 lags behind in short trainings.
-    Parameters in Keras' count: size² c filters + 4 filters. Source: Ioffe and Szegedy 2015, section 3.2.
+    x: (n, h, w, c). Returns (n, ⌈h / stride⌉, ⌈w / stride⌉, filters). The convolution has no bias: BatchNorm's shift
+    replaces it. Its running averages have momentum 0.9: with Keras' 0.99 they would lag behind in a short training.
+    Source: Ioffe and Szegedy 2015, section 3.2.
 
     >>> from keras import Input
     >>> conv_bn(Input((28, 28, 1)), 8, stride=2).shape
@@ -27,10 +27,9 @@ def conv_bn(x: KerasTensor, filters: int, size: int = 3, stride: int = 1, relu: 
 
 
 def depthwise_bn(x: KerasTensor, size: int = 3, stride: int = 1, relu: bool = True) -> KerasTensor:
-    """Convolve each channel with a kernel of its own, normalise over the batch and, unless told otherwise, apply ReLU.
+    """Convolve each channel with a kernel of its own, apply BatchNorm and, if relu is true, ReLU.
 
-    x: (n, h, w, c). Returns (n, ⌈h / stride⌉, ⌈w / stride⌉, c). Parameters in Keras' count: size² c + 4 c.
-    Source: Howard et al. 2017 (MobileNet), section 3.1.
+    x: (n, h, w, c). Returns (n, ⌈h / stride⌉, ⌈w / stride⌉, c). Source: Howard et al. 2017 (MobileNet), section 3.1.
 
     >>> from keras import Input
     >>> depthwise_bn(Input((14, 14, 8)), stride=2).shape
@@ -44,10 +43,10 @@ def depthwise_bn(x: KerasTensor, size: int = 3, stride: int = 1, relu: bool = Tr
 
 
 def depthwise_separable(x: KerasTensor, filters: int, size: int = 3, stride: int = 1) -> KerasTensor:
-    """Apply MobileNetV1's block: a depthwise convolution, then a pointwise (1×1) one; each with BatchNorm and ReLU.
+    """Apply MobileNetV1's block: a depthwise convolution, then a pointwise (1×1) one, each with BatchNorm and ReLU.
 
-    x: (n, h, w, c). Returns (n, ⌈h / stride⌉, ⌈w / stride⌉, filters). It costs 1 / filters + 1 / size² of the full
-    convolution's multiply-accumulates. Source: Howard et al. 2017 (MobileNet), section 3.1, figure 3.
+    x: (n, h, w, c). Returns (n, ⌈h / stride⌉, ⌈w / stride⌉, filters). Its MACs are 1 / filters + 1 / size² of those of
+    the full convolution. Source: Howard et al. 2017 (MobileNet), section 3.1, figure 3.
 
     >>> from keras import Input
     >>> depthwise_separable(Input((14, 14, 8)), 16, stride=2).shape
@@ -57,11 +56,11 @@ def depthwise_separable(x: KerasTensor, filters: int, size: int = 3, stride: int
 
 
 def separable(x: KerasTensor, filters: int, size: int = 3, stride: int = 1) -> KerasTensor:
-    """Factor one convolution into two with nothing between them, without padding; then BatchNorm and ReLU.
+    """Apply a depthwise, then a pointwise convolution, nothing between them, no padding; then BatchNorm and ReLU.
 
-    x: (n, h, w, c). Returns (n, ⌈(h - size + 1) / stride⌉, ⌈(w - size + 1) / stride⌉, filters). The smallest networks
-    have no number to spare for what MobileNet puts between the halves: folded, size² c + c filters + filters are left.
-    Source: Chollet 2017 (Xception), section 4.7, which measures it with and without.
+    x: (n, h, w, c). Returns (n, ⌈(h - size + 1) / stride⌉, ⌈(w - size + 1) / stride⌉, filters). MobileNet has BatchNorm
+    and ReLU between the two; the smallest networks save those parameters: size² c + c filters + filters after folding.
+    Source: Chollet 2017 (Xception), section 4.7, which compares both.
 
     >>> from keras import Input
     >>> separable(Input((14, 14, 8)), 16).shape
@@ -73,11 +72,11 @@ def separable(x: KerasTensor, filters: int, size: int = 3, stride: int = 1) -> K
 
 
 def inverted_residual(x: KerasTensor, filters: int, expansion: int = 6, size: int = 3, stride: int = 1) -> KerasTensor:
-    """Apply MobileNetV2's block: widen by a 1×1, filter depthwise, narrow by a linear 1×1, add the input if it fits.
+    """Apply MobileNetV2's block: widen by a 1×1, convolve depthwise, narrow by a linear 1×1, add the input.
 
-    x: (n, h, w, c). expansion: how many times wider the middle is; 1 leaves the first 1×1 out. Returns
-    (n, ⌈h / stride⌉, ⌈w / stride⌉, filters); the input is added where stride is 1 and filters equals c.
-    Source: Sandler et al. 2018 (MobileNetV2), section 3.3, table 1; with ReLU for its ReLU6.
+    x: (n, h, w, c). expansion: the middle has expansion × c channels; with 1 there is no first 1×1. Returns
+    (n, ⌈h / stride⌉, ⌈w / stride⌉, filters); the input is added only if stride is 1 and filters equals c.
+    Source: Sandler et al. 2018 (MobileNetV2), section 3.3, table 1; with ReLU in place of ReLU6.
 
     >>> from keras import Input
     >>> inverted_residual(Input((14, 14, 8)), 16, stride=2).shape
@@ -92,12 +91,11 @@ def inverted_residual(x: KerasTensor, filters: int, expansion: int = 6, size: in
 
 
 def squeeze_excite(x: KerasTensor, ratio: int = 4, activation: str = "swish") -> KerasTensor:
-    """Weigh each channel by a number in (0, 1) that a small network computes from all channels' means.
+    """Multiply each channel by a number in (0, 1), computed from all channels' means by two dense layers.
 
-    x: (n, h, w, c). ratio: the small network's middle has m = c // ratio channels, at least one. activation: of that
-    middle; with the paper's "relu", few channels may all be 0 for every image, and XNNPACK refuses to run such a layer
-    in int8. Returns x's shape. Parameters: 2 c m + m + c. Raises ValueError for a ratio below 1.
-    Source: Hu et al. 2018 (Squeeze-and-Excitation), section 3; its two dense layers as 1×1 convolutions.
+    x: (n, h, w, c). ratio: the first layer has c // ratio outputs, at least 1. activation: of the first layer; the
+    paper's "relu" may be 0 for all images, and XNNPACK refuses to run such a layer in int8. Returns x's shape. Raises
+    ValueError for a ratio below 1. Source: Hu et al. 2018, section 3; its dense layers are 1×1 convolutions here.
 
     >>> from keras import Input
     >>> squeeze_excite(Input((7, 7, 16))).shape
@@ -105,8 +103,7 @@ def squeeze_excite(x: KerasTensor, ratio: int = 4, activation: str = "swish") ->
     """
     from keras import layers
 
-    if ratio < 1:
-        raise ValueError(f"ratio is {ratio}; expected 1 or more: the middle has channels // ratio channels")
+    check_sizes(ratio=ratio)
     channels = x.shape[-1]
     y = layers.GlobalAveragePooling2D(keepdims=True)(x)
     y = layers.Conv2D(max(1, channels // ratio), 1, activation=activation)(y)
@@ -123,12 +120,11 @@ def mbconv(
     ratio: int = 4,
     swish: bool = False,
 ) -> KerasTensor:
-    """Apply EfficientNet's block: an inverted residual whose wide middle is weighed by squeeze-and-excitation.
+    """Apply EfficientNet's block: `inverted_residual` with `squeeze_excite` before the linear 1×1.
 
-    x: (n, h, w, c). expansion: as in `inverted_residual`. ratio: the squeeze goes down to c // ratio channels, counted
-    from the narrow input. swish: the paper's activation in place of ReLU, which costs a microcontroller nothing.
-    Returns (n, ⌈h / stride⌉, ⌈w / stride⌉, filters); the input is added where stride is 1 and filters equals c.
-    Raises ValueError for an expansion or a ratio below 1, or a stride that is not 1 or 2.
+    x: (n, h, w, c). ratio: the squeeze has c // ratio outputs, c being the channels of x and not of the wide middle.
+    swish: the paper's activation; the default, ReLU, needs no exponential. Returns (n, ⌈h / stride⌉, ⌈w / stride⌉,
+    filters). Raises ValueError for an expansion or a ratio below 1, or a stride other than 1 or 2.
     Source: Tan and Le 2019 (EfficientNet), section 4, after Tan et al. 2019 (MnasNet), figure 7.
 
     >>> from keras import Input
@@ -137,9 +133,7 @@ def mbconv(
     """
     from keras import layers
 
-    check_stride(stride)
-    if expansion < 1:
-        raise ValueError(f"expansion is {expansion}; expected 1 or more")
+    check_sizes(stride, expansion=expansion)
     channels, activation = x.shape[-1], "swish" if swish else "relu"
     y = layers.Activation(activation)(conv_bn(x, expansion * channels, 1, relu=False)) if expansion > 1 else x
     y = layers.Activation(activation)(depthwise_bn(y, size, stride, relu=False))
@@ -148,11 +142,11 @@ def mbconv(
 
 
 def channel_shuffle(x: KerasTensor, groups: int) -> KerasTensor:
-    """Deal the channels out like cards, so that the next group convolution sees some of every group.
+    """Reorder the channels so that each group of the next group convolution gets channels of every group.
 
-    x: (n, h, w, c) of fixed h and w. Channel k of group i, of groups × (c / groups), goes to place k × groups + i.
-    Returns x's shape. Shuffling again with c / groups undoes it. Raises ValueError where groups does not divide c or
-    the image's size is open. Source: Zhang et al. 2018 (ShuffleNet), section 3.1.
+    x: (n, h, w, c), h and w not None. Channel k of group i moves to position k × groups + i. Returns x's shape;
+    shuffling the result with c / groups restores x. Raises ValueError if groups does not divide c or h or w is None.
+    Source: Zhang et al. 2018 (ShuffleNet), section 3.1.
 
     >>> from keras import Input
     >>> channel_shuffle(Input((7, 7, 12)), 3).shape
@@ -160,13 +154,10 @@ def channel_shuffle(x: KerasTensor, groups: int) -> KerasTensor:
     """
     from keras import layers
 
-    _, height, width, channels = x.shape
-    check_groups(groups, channels_of_x=channels)
-    if height is None or width is None:
-        raise ValueError(f"x has shape {x.shape}; expected a fixed height and width, as reshaping needs them")
+    _, height, width, channels = check_shuffle(x.shape, groups)
     if groups in (1, channels):
-        return x  # nothing moves
-    # Rows and columns as one axis: four axes are what every runtime transposes.
+        return x  # no channel would move
+    # Height and width as one axis: every runtime can transpose four axes.
     y = layers.Reshape((height * width, groups, channels // groups))(x)
     y = layers.Permute((1, 3, 2))(y)
     return layers.Reshape((height, width, channels))(y)
@@ -175,11 +166,12 @@ def channel_shuffle(x: KerasTensor, groups: int) -> KerasTensor:
 def group_conv_bn(
     x: KerasTensor, filters: int, groups: int, size: int = 1, stride: int = 1, relu: bool = True
 ) -> KerasTensor:
-    """Convolve each group of channels by itself, normalise over the batch and, unless told otherwise, apply ReLU.
+    """Convolve each group of channels by itself, apply BatchNorm and, if relu is true, ReLU.
 
-    x: (n, h, w, c). Group i of the c / groups inputs makes group i of the filters / groups outputs, so it costs
-    1 / groups of a full convolution. Returns (n, ⌈h / stride⌉, ⌈w / stride⌉, filters). Parameters in Keras' count:
-    size² c filters / groups + 4 filters. Raises ValueError where groups does not divide c and filters.
+    x: (n, h, w, c). Group i of the outputs (filters / groups channels) is computed from group i of the inputs
+    (c / groups channels), so the MACs are 1 / groups of a full convolution's. Returns (n, ⌈h / stride⌉, ⌈w / stride⌉,
+    filters). Parameters in Keras' count: size² c filters / groups + 4 filters. Raises ValueError if groups does not
+    divide both c and filters.
     Source: Krizhevsky et al. 2012, section 3.2; Zhang et al. 2018 (ShuffleNet), section 3.1.
 
     >>> from keras import Input
@@ -197,13 +189,12 @@ def group_conv_bn(
 def shuffle_unit(
     x: KerasTensor, filters: int, groups: int, stride: int = 1, first_groups: int | None = None
 ) -> KerasTensor:
-    """Apply ShuffleNet's unit: grouped 1×1, channel shuffle, depthwise 3×3, grouped 1×1, joined with the input.
+    """Apply ShuffleNet's unit: grouped 1×1, channel shuffle, depthwise 3×3, grouped 1×1; then join the input.
 
-    x: (n, h, w, c) of fixed h and w. The middle has filters / 4 channels. With stride 1 the input is added, so filters
-    equals c; with stride 2 its average over 3×3 is put beside the branch, which brings the filters - c missing.
-    first_groups: groups of the first 1×1 where c is too small for `groups`. Returns (n, ⌈h / stride⌉, ⌈w / stride⌉,
-    filters). Raises ValueError for another stride, or channels that do not divide or fit as said.
-    Source: Zhang et al. 2018 (ShuffleNet), section 3.2, figure 2.
+    x: (n, h, w, c), h and w not None. The middle has filters / 4 channels. Stride 1 adds the input, so filters must be
+    c; stride 2 concatenates its 3×3 average with filters - c computed channels. first_groups: groups of the first 1×1,
+    by default `groups`. Returns (n, ⌈h / stride⌉, ⌈w / stride⌉, filters). Raises ValueError for another stride, or if
+    groups does not divide the channels. Source: Zhang et al. 2018 (ShuffleNet), section 3.2, figure 2.
 
     >>> from keras import Input
     >>> shuffle_unit(Input((14, 14, 12)), 24, groups=3, stride=2).shape
@@ -211,10 +202,8 @@ def shuffle_unit(
     """
     from keras import layers
 
-    channels = x.shape[-1]
-    branch = shuffle_branch_channels(channels, filters, groups, stride)
-    first_groups = groups if first_groups is None else first_groups
-    y = group_conv_bn(x, filters // 4, first_groups)
+    branch = shuffle_branch_channels(x.shape[-1], filters, groups, stride)
+    y = group_conv_bn(x, filters // 4, groups if first_groups is None else first_groups)
     y = depthwise_bn(channel_shuffle(y, groups), 3, stride, relu=False)
     y = group_conv_bn(y, branch, groups, relu=False)
     if stride == 1:
@@ -223,10 +212,10 @@ def shuffle_unit(
 
 
 def shuffle_branch_channels(channels: int, filters: int, groups: int, stride: int) -> int:
-    """Return how many channels a shuffle unit's branch has to bring, so that unit and shortcut make `filters`.
+    """Return how many channels a shuffle unit must compute, so that joined with its input they are `filters`.
 
     channels: of the unit's input. filters: of its output. groups: of its two pointwise convolutions. stride: 1 adds the
-    branch to the input, 2 joins both. Raises ValueError for sizes that do not fit each other.
+    computed channels to the input, 2 concatenates both. Raises ValueError for sizes that do not fit each other.
     Source: Zhang et al. 2018 (ShuffleNet), section 3.2 and figure 2.
 
     >>> shuffle_branch_channels(24, 240, groups=3, stride=2), shuffle_branch_channels(240, 240, groups=3, stride=1)
@@ -234,7 +223,7 @@ def shuffle_branch_channels(channels: int, filters: int, groups: int, stride: in
     """
     check_stride(stride)
     if filters % 4:
-        raise ValueError(f"filters is {filters}; expected a multiple of 4: the middle has a quarter")
+        raise ValueError(f"filters is {filters}; expected a multiple of 4: the middle has a quarter of them")
     if stride == 1 and filters != channels:
         raise ValueError(f"filters is {filters}, x has {channels} channels; with stride 1 they must be equal")
     if stride == 2 and filters <= channels:
@@ -244,8 +233,33 @@ def shuffle_branch_channels(channels: int, filters: int, groups: int, stride: in
     return branch
 
 
+def check_shuffle(shape: tuple[int | None, ...], groups: int) -> tuple[int | None, ...]:
+    """Return the shape (n, h, w, c) if its channels can be shuffled in groups.
+
+    Raises ValueError if groups does not divide c, or if h or w is None.
+
+    >>> check_shuffle((None, 7, 7, 12), groups=3)
+    (None, 7, 7, 12)
+    """
+    check_groups(groups, channels_of_x=shape[-1])
+    if None in shape[1:3]:
+        raise ValueError(f"x has shape {shape}; expected a fixed height and width: give both to Input")
+    return shape
+
+
+def check_sizes(stride: int = 1, **sizes: int) -> None:
+    """Raise ValueError for a stride other than 1 or 2, or naming the first of the other sizes that is below 1.
+
+    >>> check_sizes(stride=2, expansion=6)
+    """
+    check_stride(stride)
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} is {size}; expected 1 or more")
+
+
 def check_stride(stride: int) -> None:
-    """Raise ValueError for a stride that is not 1 or 2.
+    """Raise ValueError for a stride other than 1 or 2.
 
     >>> check_stride(2)
     """
@@ -254,7 +268,7 @@ def check_stride(stride: int) -> None:
 
 
 def check_groups(groups: int, **counts: int) -> None:
-    """Raise ValueError where groups is no divisor of one of the counts; their names say what they count.
+    """Raise ValueError if groups does not divide one of the counts; the message uses the count's name.
 
     >>> check_groups(3, channels_of_x=24, filters=240)
     """

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 class Step(NamedTuple):
-    """One step of a plan: what is done, to how many filters, with which kernel size and stride.
+    """One step of a plan: its kind, number of filters, kernel size and stride.
 
-    kind: "c" convolution, "d" depthwise separable convolution, "s" the same without padding and with nothing between
-    its halves, "m" inverted residual (expansion 3), "p" 2×2 max pooling. filters: outputs, 0 for "p".
+    kind: "c" convolution, "d" depthwise-separable convolution, "s" the same without padding and without BatchNorm and
+    ReLU after the depthwise part, "m" inverted residual (expansion 3), "p" 2×2 max pooling. filters: output channels,
+    0 for "p".
 
     >>> Step("c", 16, 3, 1).filters
     16
@@ -32,9 +33,9 @@ class Step(NamedTuple):
 
 
 def parse_plan(plan: str) -> list[Step]:
-    """Read a plan: steps with spaces between, each a letter, its filters, k and the kernel's size, s and the stride.
+    """Parse a plan: steps separated by spaces, each a letter, the filters, k and the kernel size, s and the stride.
 
-    plan: e.g. "c8k5s2 c16 p d32"; k3 and s1 may be left out. Raises ValueError naming the step that is not one.
+    plan: e.g. "c8k5s2 c16 p d32"; k3 and s1 may be left out. Raises ValueError naming the first text that is no step.
 
     >>> parse_plan("c8k5s2 p")
     [Step(kind='c', filters=8, size=5, stride=2), Step(kind='p', filters=0, size=2, stride=2)]
@@ -51,8 +52,8 @@ def parse_plan(plan: str) -> list[Step]:
             steps.append(Step("p", 0, 2, 2))
         else:
             raise ValueError(
-                f"plan {plan!r}: {text!r} is not a step; expected c, d, m or s with its filters and, if wanted, k and "
-                'a kernel size 1 to 9, s and a stride 1 or 2 (such as "c8k5s2"), or p for pooling'
+                f"plan {plan!r}: {text!r} is not a step; expected c, d, m or s with its filters, optionally k and a "
+                'kernel size 1 to 9, optionally s and a stride 1 or 2 (such as "c8k5s2"); or p for pooling'
             )
     if not steps:
         raise ValueError(f'plan {plan!r} has no step; expected something like "c8k5s2 c16 p d32"')
@@ -60,10 +61,10 @@ def parse_plan(plan: str) -> list[Step]:
 
 
 def light(plan: str, name: str = "light", classes: int = 10) -> keras.Model:
-    """Build a light network from its plan; global average pooling and one dense layer end it.
+    """Build a light network from its plan; it ends with global average pooling and one dense layer.
 
     plan: see `parse_plan`. Returns an untrained model from float32 (n, 28, 28, 1) in [0, 1] to logits (n, classes).
-    Raises ValueError for a step that is not one.
+    Raises ValueError for a plan that can't be parsed.
 
     >>> light("c8k5s2 c16 p c16 d32").count_params()
     4994
@@ -90,7 +91,7 @@ class Recipe(NamedTuple):
     """How a network of the family is built and trained.
 
     plan: see `parse_plan`. epochs: over the training images. learning_rate: the highest. augment: how far images are
-    moved: the smallest networks have no room to learn what is moved far.
+    moved; small for the smallest networks, which have too few parameters for strongly moved images.
 
     >>> Recipe("c8k5s2 d16", epochs=20).augment
     Augment(rotation=0.18, scale=0.1, shear=0.0, shift=2.0)
@@ -114,8 +115,8 @@ def train_recipe(
     """Build and train a network of the family: AdamW, an eighth of the epochs to warm up, moved images.
 
     x: uint8 (n, 28, 28). y: int (n,), 0 to 9; a twelfth of both, 5,000 of MNIST's training images, is held out for
-    validation. seed: of the weights, the split, the order and the moves. Returns the model and its history, as `fit`
-    does, and raises what `fit` raises.
+    validation. seed: of the weights, the split, the order and the moves. Returns the model and the history that `fit`
+    returns. Raises what `fit` raises.
 
     >>> x = np.repeat(np.uint8(range(0, 250, 25)), 30)[:, None, None] * np.ones((1, 28, 28), np.uint8)
     >>> model, history = train_recipe(Recipe("c4k5s2", epochs=2), x, np.repeat(range(10), 30), seed=1, progress=False)

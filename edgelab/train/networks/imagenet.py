@@ -1,4 +1,4 @@
-"""Backbones that learned ImageNet, from Keras Applications; their weights are fetched only when asked for."""
+"""Backbones trained on ImageNet, from Keras Applications; weights are downloaded only on request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-# The backbones of Keras Applications that suit a small device, and the module that knows how their input is scaled.
+# The backbones of Keras Applications that suit a small device, and the module that scales their input.
 BACKBONES = {
     "MobileNetV2": "mobilenet_v2",
     "MobileNetV3Small": "mobilenet_v3",
@@ -23,10 +23,10 @@ BACKBONES = {
 def to_backbone_input(
     images: np.ndarray | keras.KerasTensor, size: int = 96, name: str = "MobileNetV2"
 ) -> tf.Tensor | keras.KerasTensor:
-    """Turn images into what a backbone was trained on: larger, in three channels, scaled as that backbone wants them.
+    """Turn images into the input of a backbone: resized, in three channels, in the range that it was trained with.
 
     images: float (n, h, w, 1) or (n, h, w, 3) in [0, 1], an array or a Keras tensor. size: height and width of the
-    result, in pixels. name: one of BACKBONES; MobileNetV2 wants −1 to 1, the others scale 0 to 255 themselves. Returns
+    result, in pixels. name: one of BACKBONES; MobileNetV2 takes −1 to 1, the others take 0 to 255. Returns
     float32 (n, size, size, 3), resized bilinearly. Raises ValueError for another name or shape.
 
     >>> x = to_backbone_input(np.ones((2, 28, 28, 1), np.float32), size=96)
@@ -36,7 +36,7 @@ def to_backbone_input(
     from keras import applications, layers, ops
 
     if name not in BACKBONES:
-        raise ValueError(f"unknown backbone {name!r}; there are: {', '.join(BACKBONES)}")
+        raise ValueError(f"unknown backbone {name!r}; expected one of: {', '.join(BACKBONES)}")
     if len(images.shape) != 4 or images.shape[-1] not in (1, 3):
         raise ValueError(f"images have shape {tuple(images.shape)}; expected (n, h, w, 1) or (n, h, w, 3)")
     if images.shape[-1] == 1:
@@ -51,14 +51,14 @@ def imagenet_backbone(
     weights: str | Path | None = "imagenet",
     image: tuple[int, int, int] = (28, 28, 1),
 ) -> keras.Model:
-    """Build a backbone of Keras Applications that takes images of the reader's size: a model from images to features.
+    """Build a backbone of Keras Applications for images of any size: a model from images to features.
 
-    name: one of BACKBONES. size: 96, 128, 160, 192 or 224, what images are enlarged to. weights: "imagenet" downloads
-    them, once, to ~/.keras/models (9 MB for MobileNetV2); a path reads such a file (.h5, .weights.h5) without network;
-    None leaves them random. image: height, width and channels of the images, float32 in [0, 1].
+    name: one of BACKBONES. size: 96, 128, 160, 192 or 224 pixels, to which images are resized. weights: "imagenet"
+    downloads them, once, to ~/.keras/models (9 MB for MobileNetV2); a path reads such a file (.h5, .weights.h5) without
+    a network connection; None leaves them random. image: height, width and channels of the images, float32 in [0, 1].
     Returns a model (n, *image) -> (n, features), for `probe` and `fine_tune`. Raises FileNotFoundError for a path
-    without a file, OSError where the download fails, ValueError for another name or size or for weights that are not
-    this backbone's. Source: Sandler et al. 2018 (MobileNetV2), table 2.
+    without a file, OSError if the download fails, ValueError for another name or size or for weights of another model.
+    Source: Sandler et al. 2018 (MobileNetV2), table 2.
 
     >>> imagenet_backbone("MobileNetV3Small", 96, weights=None).output_shape
     (None, 576)
@@ -77,8 +77,8 @@ def imagenet_backbone(
         model = getattr(applications, name)(weights="imagenet" if download else None, **how)
     except Exception as error:  # Keras raises a bare Exception when a download fails
         raise OSError(
-            f"the weights of {name} were not fetched: {error}\nWithout network, give the path of a file as weights, or "
-            "None for random ones. If an earlier download was cut off, delete its file in ~/.keras/models first"
+            f"the weights of {name} were not fetched: {error}\nOffline, give the path of a file as weights, "
+            "or None for random ones. If an earlier download was cut off, delete its file in ~/.keras/models"
         ) from error
     if not download and weights is not None:
         try:

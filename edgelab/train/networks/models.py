@@ -16,7 +16,7 @@ def dense128() -> keras.Model:
     """Build a multilayer perceptron with one hidden layer of 128: 101,770 parameters.
 
     Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10).
-    Source: Rumelhart, Hinton and Williams 1986; the size is the customary first MNIST network.
+    Source: Rumelhart, Hinton and Williams 1986; the size is that of many introductions to MNIST.
 
     >>> dense128().count_params()
     101770
@@ -37,8 +37,8 @@ def dense128() -> keras.Model:
 def small_cnn() -> keras.Model:
     """Build a small convolutional network (16 and 32 kernels, 64 hidden units): 56,714 parameters.
 
-    Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). Dropout has no parameters and is
-    absent from inference. Source: after LeCun et al. 1998, section II-B (LeNet), with ReLU and max pooling.
+    Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). Dropout has no parameters and does
+    nothing in inference. Source: after LeCun et al. 1998, section II-B (LeNet), with ReLU and max pooling.
 
     >>> small_cnn().count_params()
     56714
@@ -65,8 +65,8 @@ def small_cnn() -> keras.Model:
 def gru64(unroll: bool = False) -> keras.Model:
     """Build a recurrent network that reads the image row by row with a GRU of 64 units: 18,698 parameters.
 
-    unroll: write the 28 steps out one after another; same weights, slower to train, larger as a file, and the form to
-    convert to int8: the converter crashes on the loop.
+    unroll: build the 28 steps one after another instead of a loop: same weights, slower to train, a larger file.
+    Conversion to int8 needs it: the converter crashes on the loop.
     Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). Source: Cho et al. 2014, section 2.3.
 
     >>> gru64().count_params()  # 3 (28 * 64 + 64 * 64 + 2 * 64) + 64 * 10 + 10
@@ -86,10 +86,10 @@ def gru64(unroll: bool = False) -> keras.Model:
 
 
 def mobilenet_v1_small() -> keras.Model:
-    """Build a small network of depthwise separable convolutions: 6,314 parameters.
+    """Build a small network of depthwise-separable convolutions: 6,314 parameters.
 
-    Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). The 5×5 convolution of stride 2 in front
-    leaves 14×14 positions to the others. Source: after Howard et al. 2017 (MobileNet), table 1.
+    Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). The first layer, a 5×5 convolution of
+    stride 2, leaves 14×14 positions. Source: after Howard et al. 2017 (MobileNet), table 1.
 
     >>> mobilenet_v1_small().count_params()
     6314
@@ -140,8 +140,8 @@ def shufflenet_small() -> keras.Model:
 def efficientnet_small(width: float = 1.0, depth: float = 1.0) -> keras.Model:
     """Build a small network of inverted residuals with squeeze-and-excitation: 13,582 parameters unless scaled.
 
-    width, depth: factors on channels and repeats, such as `compound_scaling` gives; channels are rounded to multiples
-    of 8. Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). Raises ValueError for a factor that
+    width, depth: factors for channels and repeats, as `compound_scaling` returns; channels are rounded to multiples of
+    8. Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). Raises ValueError for a factor that
     is not positive. Source: after Tan and Le 2019 (EfficientNet), table 1 and section 3.3.
 
     >>> efficientnet_small().count_params()
@@ -158,10 +158,10 @@ def efficientnet_small(width: float = 1.0, depth: float = 1.0) -> keras.Model:
 
 
 def tiny() -> keras.Model:
-    """Build the smallest network of the family: 672 parameters, 598 when BatchNorm is folded.
+    """Build the smallest network of the family: 672 parameters, 598 after folding BatchNorm.
 
-    Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). Its recipe is `FAMILY["tiny"]`, and so for
-    `small` and `best`. Source: after Chollet 2017 (Xception), section 4.7, and Howard et al. 2017, table 1.
+    Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). `FAMILY["tiny"]` is the recipe to train
+    it. Source: after Chollet 2017 (Xception), section 4.7, and Howard et al. 2017, table 1.
 
     >>> tiny().count_params()
     672
@@ -170,7 +170,7 @@ def tiny() -> keras.Model:
 
 
 def small() -> keras.Model:
-    """Build the network of the family for a microcontroller: 7,910 parameters.
+    """Build the family's network for a microcontroller: 7,910 parameters.
 
     Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). Source: after Chollet 2017 (Xception),
     section 4.7, and Howard et al. 2017 (MobileNet), table 1.
@@ -194,7 +194,7 @@ def best() -> keras.Model:
 
 
 def _classifier(image: keras.KerasTensor, x: keras.KerasTensor, name: str) -> keras.Model:
-    """End a network: each channel's mean over the image, then ten logits."""
+    """Add the last two layers, global average pooling and ten logits, and return the model."""
     from keras import Model, layers
 
     x = layers.GlobalAveragePooling2D()(x)
@@ -216,7 +216,7 @@ BUILDERS = {
 
 
 def names() -> list[str]:
-    """Return the names that `build` knows.
+    """Return the names of the models that `build` can build.
 
     >>> names()[:3]
     ['dense128', 'small_cnn', 'gru64']
@@ -228,7 +228,7 @@ def build(name: str) -> keras.Model:
     """Build an untrained model of the course by its name.
 
     Returns a Keras model from float32 (n, 28, 28, 1) in [0, 1] to logits (n, 10).
-    Raises ValueError for an unknown name; the message lists the known ones.
+    Raises ValueError for an unknown name; the message lists all names.
 
     >>> build("small_cnn").output_shape
     (None, 10)
@@ -241,8 +241,8 @@ def build(name: str) -> keras.Model:
 def to_keras_bytes(model: keras.Model) -> bytes:
     """Return the bytes of a .keras file with the architecture and the weights, without the optimizer's state.
 
-    The state of Adam alone is twice the weights, and only resuming a training needs it. Equal models give equal bytes,
-    on another day too: the dates in the file are those of 1980.
+    Adam's state is twice as large as the weights and is needed only to resume a training. Equal models give equal
+    bytes, whatever the date: all dates in the file are 1980-01-01.
 
     >>> to_keras_bytes(dense128())[:2]
     b'PK'

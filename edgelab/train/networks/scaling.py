@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from edgelab.maths.offload import check_positive
+
 
 class Scaling(NamedTuple):
-    """Factors on a network's number of channels, on its repeated blocks, and on the side of its image.
+    """Factors for a network's numbers of channels (width), its repeated blocks (depth) and its image's side length.
 
     >>> Scaling(width=1.1, depth=1.2, resolution=1.15).width
     1.1
@@ -20,25 +22,23 @@ class Scaling(NamedTuple):
 def compound_scaling(phi: float, alpha: float = 1.2, beta: float = 1.1, gamma: float = 1.15) -> Scaling:
     """Scale depth by alpha^phi, width by beta^phi and resolution by gamma^phi.
 
-    MACs grow by alpha beta² gamma² with each step of phi: linearly with depth, with the square of the other two. The
-    paper asks for about 2, and finds 1.2, 1.1 and 1.15 by grid search on EfficientNet-B0.
-    Raises ValueError for a factor that is not positive. Source: Tan and Le 2019 (EfficientNet), section 3.3, eq. 3.
+    Each step of phi multiplies the MACs by alpha beta² gamma². The paper sets this product to about 2; a grid search on
+    EfficientNet-B0 gave the default factors. Returns a Scaling. Raises ValueError for a factor that is not positive.
+    Source: Tan and Le 2019 (EfficientNet), section 3.3, eq. 3.
 
     >>> compound_scaling(1)
     Scaling(width=1.1, depth=1.2, resolution=1.15)
     """
-    for name, value in (("alpha", alpha), ("beta", beta), ("gamma", gamma)):
-        if not value > 0:
-            raise ValueError(f"{name} is {value}; expected a positive factor, 1 to leave that side as it is")
+    check_positive(alpha=alpha, beta=beta, gamma=gamma)
     return Scaling(beta**phi, alpha**phi, gamma**phi)
 
 
 def round_filters(filters: int, width: float = 1.0, divisor: int = 8) -> int:
     """Scale a number of channels and round it to the nearest multiple of divisor, never down by more than a tenth.
 
-    Processors take channels in groups of 4, 8 or 16, and an odd one out costs as much as a full group. Returns at least
-    divisor. Raises ValueError for arguments that are not positive.
-    Source: Tan and Le 2019 (EfficientNet), reference implementation; the rule is MobileNet's.
+    Processors compute channels in groups of 4, 8 or 16; an incomplete group takes as long as a full one. Returns at
+    least divisor. Raises ValueError for arguments that are not positive.
+    Source: Tan and Le 2019 (EfficientNet), reference implementation, with MobileNet's rule.
 
     >>> [round_filters(32, width) for width in (1.0, 1.1, 1.2, 1.4)]
     [32, 32, 40, 48]
@@ -51,7 +51,7 @@ def round_filters(filters: int, width: float = 1.0, divisor: int = 8) -> int:
 
 
 def round_repeats(repeats: int, depth: float = 1.0) -> int:
-    """Scale how often a block is repeated, and round up: a stage never disappears.
+    """Scale the number of times that a block is repeated, and round up, so that it is never 0.
 
     Raises ValueError for arguments that are not positive.
     Source: Tan and Le 2019 (EfficientNet), reference implementation.

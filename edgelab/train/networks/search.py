@@ -1,4 +1,4 @@
-"""A small architecture search: plans of light networks that fit a budget, and which of them to spend epochs on."""
+"""A small architecture search: draw plans of light networks that fit a budget, and train the promising ones longest."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from edgelab.train.networks.family import parse_plan
 
 
 class PlanCost(NamedTuple):
-    """What the network of a plan costs, without building it.
+    """What the network of a plan costs, computed without building it.
 
-    params: Keras' count, BatchNorm's four a channel included. macs: multiply-accumulates of one image, convolutions
-    and the dense layer only. bytes: int8 weights with BatchNorm folded in, each bias an int32.
+    params: Keras' count, BatchNorm's four per channel included. macs: multiply-accumulates of one image, convolutions
+    and the dense layer only. bytes: int8 weights and int32 biases after folding BatchNorm.
 
     >>> PlanCost(4994, 410352, 5024).macs
     410352
@@ -28,8 +28,8 @@ class PlanCost(NamedTuple):
 def plan_cost(plan: str, classes: int = 10) -> PlanCost:
     """Count parameters, multiply-accumulates and int8 bytes of `light(plan)` from the plan alone.
 
-    plan: see `parse_plan`. Padding counts as multiplied, biases do not. Raises ValueError for a step that is not one,
-    and for one that leaves nothing of the image. Source: Howard et al. 2017 (MobileNet), section 3.1.
+    plan: see `parse_plan`. Products with padding count, biases do not. Raises ValueError for text that is not a step,
+    and for a plan whose layers shrink the image to nothing. Source: Howard et al. 2017 (MobileNet), section 3.1.
 
     >>> plan_cost("c8k5s2 c16 p c16 d32")
     PlanCost(params=4994, macs=410352, bytes=5024)
@@ -39,7 +39,7 @@ def plan_cost(plan: str, classes: int = 10) -> PlanCost:
         if kind in "ps":  # the two without padding
             side -= size - 1
             if side < 1:
-                raise ValueError(f"plan {plan!r} goes on until nothing of the image is left; take a p or an s away")
+                raise ValueError(f"plan {plan!r} goes on until nothing of the image is left; remove a p or an s step")
         if kind == "p":
             side = -(-side // stride)
             continue
@@ -58,16 +58,16 @@ def plan_cost(plan: str, classes: int = 10) -> PlanCost:
         biases += sum(outputs for _, _, outputs in layers)
         channels = filters
     dense = channels * classes
-    # Keras keeps gamma, beta, mean and variance for what is one int32 bias, 4 bytes, once they are folded in. What has
-    # no BatchNorm (plain) has a bias of zeros in the file alone.
+    # Keras counts gamma, beta, mean and variance; folded, they are one int32 bias of 4 bytes. A layer without BatchNorm
+    # (plain) has no bias in Keras, but one of zeros in the file.
     params = weights + dense + 4 * (biases - plain) + classes
     return PlanCost(params, macs + dense, weights + dense + 4 * (biases + classes))
 
 
 def sample_plan(rng: np.random.Generator, filters: Iterable[int] = (4, 8, 12, 16, 24, 32, 48)) -> str:
-    """Draw a plan: a stem of stride 2, up to two layers at 14×14, one to three at 7×7, never narrowing.
+    """Draw a plan: a convolution of stride 2, up to two layers at 14×14, one to three at 7×7, filters never decreasing.
 
-    Kinds, kernel sizes (3 or 5) and the way from 14×14 to 7×7 (pooling or a stride) are drawn evenly; filters are
+    Kinds, kernel sizes (3 or 5) and the step from 14×14 to 7×7 (pooling or a stride) are drawn uniformly; filters are
     drawn, then sorted: widths that grow with depth are better on average (Radosavovic et al. 2020, section 3.3).
 
     >>> sample_plan(np.random.default_rng(3))
@@ -96,11 +96,12 @@ def random_plans(
     filters: Iterable[int] = (4, 8, 12, 16, 24, 32, 48),
     draws: int = 20_000,
 ) -> list[str]:
-    """Draw n different plans that fit a budget, by drawing and throwing away what does not fit.
+    """Draw n different plans that fit a budget: draw plans and discard those that do not fit.
 
-    max_bytes: of int8 weights. max_macs: of one image. least: the share of max_bytes that a plan must use, 0…1; large
-    plans of a budget tend to be its better ones (Lin et al. 2020, MCUNet, section 3.1). filters: see `sample_plan`.
-    Raises ValueError when nothing fits, or when so many draws do not find n plans: the smallest cost is named.
+    max_bytes: of int8 weights. max_macs: of one image. least: the share of max_bytes that a plan must use, 0…1: within
+    a budget, larger plans tend to be better (Lin et al. 2020, MCUNet, section 3.1). filters: see `sample_plan`. draws:
+    the most plans to draw. Raises ValueError if no plan fits, or if the draws contain fewer than n that do; the message
+    names the cost of the smallest plan.
     Source: Bergstra and Bengio 2012, section 2.
 
     >>> random_plans(2, max_bytes=4_000, max_macs=250_000)
@@ -126,14 +127,14 @@ def random_plans(
             return list(found)
     raise ValueError(
         f"{draws:,} draws found {len(found)} of {n} different plans that fit {budget} and use {least:.0%} of the bytes "
-        f"({needs}). Raise the budget, ask for fewer plans, or lower least"
+        f"({needs}). Raise the budget or draws, ask for fewer plans, or lower least"
     )
 
 
 class Trial(NamedTuple):
     """One plan, trained for some epochs.
 
-    rung: 0 for the first and shortest. score: validation accuracy, 0…1.
+    rung: 0 for the first, with the fewest epochs. score: validation accuracy, 0…1.
 
     >>> Trial(0, "c8s2 d16s2", 1, 0.9).score
     0.9
@@ -150,40 +151,49 @@ def successive_halving(
 ) -> list[Trial]:
     """Train all plans for few epochs, the best 1/eta of them for eta times as many, and so on while any are left.
 
-    evaluate: (plan, epochs) -> validation accuracy after training from scratch; nan is the worst. rungs: how often to
-    train at most; 1 is random search. trials: a list to fill, which keeps what is finished when Ctrl-C comes; what it
-    holds already is not trained again. Returns trials. Of equal plans, the one that was ahead before stays ahead.
-    Raises ValueError for plans or numbers without sense.
-    Sources: Jamieson and Talwalkar 2016, algorithm Successive Halving; Li et al. 2018 (Hyperband), section 2.
+    evaluate: (plan, epochs) -> validation accuracy after training from scratch; NaN ranks last. rungs: the most rungs
+    to climb; 1 is random search. trials: a list that is filled trial by trial, so that an interrupted search can go on:
+    a trial in it is not repeated. Returns trials. Raises ValueError for repeated plans, or epochs, eta or rungs too
+    small. Sources: Jamieson and Talwalkar 2016, algorithm Successive Halving; Li et al. 2018 (Hyperband), section 2.
 
     >>> [(t.plan, t.epochs) for t in successive_halving(["a", "b", "c"], lambda plan, epochs: plan == "b")]
     [('a', 1), ('b', 1), ('c', 1), ('b', 3)]
     """
-    plans, trials = list(plans), [] if trials is None else trials
-    if not 0 < len(plans) == len(set(plans)) or min(epochs, rungs, eta - 1) < 1:
-        found = f"plans {plans}, epochs {epochs}, rungs {rungs}, eta {eta}"
-        raise ValueError(f"{found}; expected plans that all differ, epochs and rungs from 1, eta from 2")
+    plans, trials = check_search(plans, epochs, eta, rungs), [] if trials is None else trials
     for rung in range(rungs):
         scores = {t.plan: t.score for t in trials if (t.rung, t.epochs) == (rung, epochs)}
         for plan in plans:
             if plan not in scores:
                 scores[plan] = float(evaluate(plan, epochs))
                 trials.append(Trial(rung, plan, epochs, scores[plan]))
-        plans.sort(key=lambda plan: np.nan_to_num(scores[plan], nan=-np.inf), reverse=True)  # equals keep their order
+        plans.sort(key=lambda plan: np.nan_to_num(scores[plan], nan=-np.inf), reverse=True)  # keeps the order of equals
         plans, epochs = plans[: len(plans) // eta], epochs * eta
     return trials
 
 
-def winner(trials: Iterable[Trial]) -> Trial:
-    """Return the trial with the best score of the last rung, the first of equals; nan is the worst.
+def check_search(plans: Iterable[str], epochs: int, eta: int, rungs: int) -> list[str]:
+    """Return the plans as a list; raise ValueError if two are equal, or if `successive_halving` can't use a number.
 
-    Raises ValueError when there is none.
+    >>> check_search(["a", "b"], epochs=1, eta=3, rungs=2)
+    ['a', 'b']
+    """
+    plans = list(plans)
+    if not 0 < len(plans) == len(set(plans)) or min(epochs, rungs, eta - 1) < 1:
+        found = f"plans {plans}, epochs {epochs}, rungs {rungs}, eta {eta}"
+        raise ValueError(f"{found}; expected plans that all differ, epochs and rungs from 1, eta from 2")
+    return plans
+
+
+def winner(trials: Iterable[Trial]) -> Trial:
+    """Return the trial with the best score of the last rung, the first of equals; NaN ranks last.
+
+    Raises ValueError if there is no trial.
 
     >>> winner([Trial(0, "a", 1, 0.8), Trial(0, "b", 1, 0.7), Trial(1, "a", 3, 0.75)]).score
     0.75
     """
     trials = list(trials)
     if not trials:
-        raise ValueError("no trial to choose from; let successive_halving evaluate a plan first")
+        raise ValueError("no trial to choose from; run successive_halving first")
     last = max(trial.rung for trial in trials)
     return max((t for t in trials if t.rung == last), key=lambda t: np.nan_to_num(t.score, nan=-np.inf))

@@ -63,7 +63,7 @@ def test_a_boundary_is_named_where_nothing_else_is_wrong():
         (lambda x, by: np.trunc(by * abs(x) + 1), "cut off to a whole number"),
         (lambda x, by: (by * abs(x) + 1) ** 2, "It is the square"),
         (lambda x, by: x[[0, 1]] @ x, "in a @ b"),
-        (lambda x, by: np.cos(3 * x), "by is not used"),
+        (lambda x, by: np.cos(3 * x), "`by` is not used"),
     ],
 )
 def test_usual_mistakes_are_named_whatever_the_exercise(answer, words):

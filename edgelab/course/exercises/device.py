@@ -42,6 +42,7 @@ def _outside(x: np.ndarray, scale: float, zero_point: int) -> bool:
             "np.clip(q, 0, 255).astype(np.uint8)",
             "int8 has a sign: -128 to 127",
         ),
+        Mistake("np.clip(q, -128, 127)", "np.clip(q, 0, 255)", "int8 has a sign: -128 to 127"),
         Mistake("np.clip(q, -128, 127)", "np.clip(q, 0, 127)", "the integers below 0 are used, too"),
         Mistake(
             QUANTIZED, "np.trunc(x / scale) + zero_point", "cut off instead of rounded, the error is twice as large"
@@ -181,9 +182,19 @@ def reply(logits: np.ndarray) -> str:
     mistakes=[
         Mistake(P99, "np.mean(times_ms)", "the mean hides the slow ones among many fast ones"),
         Mistake(P99, "np.median(times_ms)", "at that rate every second image is late"),
-        Mistake(P99, "np.percentile(times_ms, 1)", "that is the fast end: nearly all images are late"),
-        Mistake(P99, "np.min(times_ms)", "that is the fast end: nearly all images are late"),
-        Mistake(P99, "np.percentile(times_ms, 0.99)", "np.percentile takes percents, np.quantile takes shares"),
+        Mistake(
+            P99,
+            "np.percentile(times_ms, 1)",
+            "that is the fast end: nearly all images are late (np.percentile takes percents)",
+        ),
+        Mistake(
+            P99, "np.min(times_ms)", "that is the fast end: nearly all images are late (np.percentile takes percents)"
+        ),
+        Mistake(
+            P99,
+            "np.percentile(times_ms, 0.99)",
+            "that is the fast end: nearly all images are late (np.percentile takes percents)",
+        ),
         Mistake(P99, "np.percentile(times_ms, 90)", "that is p90: one in ten is late, not one in a hundred"),
         Mistake(P99, "np.percentile(times_ms, 95)", "that is p95: one in twenty is late, not one in a hundred"),
         Mistake(P99, "np.max(times_ms)", "one in a hundred may be late; the maximum is one accident"),
@@ -212,7 +223,7 @@ def reply(logits: np.ndarray) -> str:
         Mistake(
             "1000 / np.percentile(times_ms, 99)",
             "np.percentile(1000 / times_ms, 99)",
-            "that is the fast end: nearly all images are late",
+            "that is the fast end: nearly all images are late (np.percentile takes percents)",
         ),
         Mistake(
             "1000 / np.percentile(times_ms, 99)",
@@ -225,7 +236,6 @@ def reply(logits: np.ndarray) -> str:
             "one in a hundred may be late: that is a percentile of the times",
         ),
     ],
-    boundaries=[Boundary(lambda times_ms: len(times_ms) == 1, "look at one time alone")],
 )
 def steady_rate(times_ms: np.ndarray) -> float:
     """Return the images a second at which the 99th percentile (p99) of the times just fits between two images.

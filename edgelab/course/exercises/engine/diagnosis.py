@@ -79,7 +79,7 @@ def note(
         outcomes = pairs(i, j)
         if outcomes is not None and does_the_same(trial, outcomes):
             return f"{mistakes[i][0]}; and {mistakes[j][0]}"
-    unused = [trial.names[i] for i in unused_parameters(answer) if i < len(trial.names)]
+    unused = [f"`{trial.names[i]}`" for i in unused_parameters(answer) if i < len(trial.names)]
     return f"{' and '.join(unused)} {'is' if len(unused) == 1 else 'are'} not used" if unused else ""
 
 

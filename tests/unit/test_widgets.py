@@ -367,10 +367,10 @@ def test_cloud_and_edge_cost_what_the_arithmetic_says():
     assert numbers(cloud) == [200, 80, 20]  # 80 kbit / 800 kbit/s + 100 ms; 160 kbit/s x 500 nJ; 20 kB/s
     assert numbers(edge) == [10, 1.41]  # 706,752 MACs / 70.6752 million; x 2/s x 1000 pJ
     view.set(rate=20.0)
-    assert "Cloud: answers later and later" in view.alt
+    assert "Cloud: falls behind: the queue grows" in view.alt
     assert view.alt.count("it cannot keep up") == 1
     view.set(speed=1.0, rate=10.0, uplink=20.0)
-    assert "edge: answers later and later" in view.alt
+    assert "edge: falls behind: the queue grows" in view.alt
 
 
 @pytest.mark.usefixtures("words_alone")
@@ -457,7 +457,7 @@ def test_scale_and_zero_point_are_those_of_the_nearest_numbers(kind, bits, kept)
 @pytest.mark.parametrize("w", [np.zeros(0), np.ones(5), np.array([1.0, np.nan])])
 def test_weights_without_a_range_are_refused(w):
     """Of no weights, or of NaN, there is no histogram."""
-    with pytest.raises(ValueError, match="expected finite weights, and not all of them alike"):
+    with pytest.raises(ValueError, match="expected finite weights that are not all equal"):
         widgets.scale_and_zero_point_on_weights(w)
 
 

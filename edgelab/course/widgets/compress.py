@@ -1,4 +1,4 @@
-"""Explorables of compression: how many weights a network needs, and what temperature does to a teacher's answer."""
+"""Widgets of compression: how many weights a network needs, and a teacher's answer at each temperature."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILES = {"tflite_bytes": ".tflite", "gzip_bytes": ".tflite, gzip", "file_bytes":
 
 
 def sparsity_against_accuracy(rows: Sequence[dict[str, Any]]) -> Explorer:
-    """Take half of the weights away, again and again, and see what that does to the answers and to the bytes of files.
+    """Halve the number of weights repeatedly and see the accuracy and the bytes of each file.
 
     rows: one dict a measurement: halvings, from 0 on without a gap; way, "at once" or "gradually"; accuracy, 0 to 1;
     and tflite_bytes, gzip_bytes and file_bytes. `python benchmarks/sparsity.py` writes such rows.
@@ -66,14 +66,14 @@ def _draw_sparsity(found: dict[tuple[int, str], dict[str, Any]], halvings: int, 
     files.grid(visible=False, axis="y")
     told = ", ".join(f"{name} {row[key]:,} bytes" for key, name in FILES.items())
     return figure, (
-        f"Pruned {way} to {100 * 0.5**halvings:.4g} % of the weights, the network answers {100 * row['accuracy']:.2f} "
-        f"% right. Its files: {told}. Two lines show the accuracy over how often the weights were halved, at once and "
-        "gradually in training; beside them a bar for each file."
+        f"Pruned {way} to {100 * 0.5**halvings:.4g} % of the weights, the network is right on "
+        f"{100 * row['accuracy']:.2f} % of the images. Its files: {told}. Two lines show the accuracy over the number of "
+        "halvings, at once and gradually in training; beside them a bar for each file."
     )
 
 
 def temperature_in_distillation(images: np.ndarray, logits: np.ndarray) -> Explorer:
-    """Divide a teacher's logits by a temperature, and see what a student is told of the classes that are wrong.
+    """Divide a teacher's logits by a temperature, and see the soft targets of the wrong classes.
 
     images: (n, 28, 28) or (n, 28, 28, 1), any range. logits: the teacher's, (n, classes). `entropy` is that of the soft
     targets, in bits: 0 where one class has all, log₂ classes where all have the same.

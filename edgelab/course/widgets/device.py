@@ -1,4 +1,4 @@
-"""Explorables of the device: where an image is looked at, there or on a server."""
+"""Widgets of the device: where to run the model, on the device or on a server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MACS = 706_752  # of one image in small_cnn
 
 
 def cloud_or_edge() -> Explorer:
-    """Send each image to a server, or compute where it was taken: latency, power and traffic of both.
+    """Compare running the model on a server and on the device: latency, power and traffic.
 
     The formulas and the energies at the start are those of `edgelab.maths.offload`: LTE, and a plain processor. The
     network on the device takes 706,752 MACs an image, as the course's small_cnn does.
@@ -59,21 +59,21 @@ def _draw_budgets(
 
 
 def _draw_pair(ax: Axes, title: str, there: float, here: float) -> None:
-    """Draw a bar for each place; a value without end fills its panel."""
+    """Draw a bar for each place; an infinite value fills its panel."""
     longest = max([value for value in (there, here) if math.isfinite(value)], default=0) or 1.0
     for name, value, colour in (("cloud", there, COLOURS[0]), ("edge", here, COLOURS[1])):
         if math.isfinite(value):
             ax.bar_label(ax.barh(name, value, color=colour), fmt="{:,.3g}", padding=3)
         else:
             ax.barh(name, 1.7 * longest, color=PAPER, edgecolor=colour, hatch="/")
-            ax.text(0.85 * longest, name, "without end", ha="center", va="center", backgroundcolor=PAPER)
+            ax.text(0.85 * longest, name, "no limit", ha="center", va="center", backgroundcolor=PAPER)
     ax.set(title=title, xlim=(0, 1.7 * longest), xticks=[])
     ax.grid(visible=False)
     ax.invert_yaxis()
 
 
 def _wait(budget: Budget) -> str:
-    return f"an answer after {_milliseconds(budget):.3g} ms" if budget.keeps_up else "answers later and later"
+    return f"an answer after {_milliseconds(budget):.3g} ms" if budget.keeps_up else "falls behind: the queue grows"
 
 
 def _milliseconds(budget: Budget) -> float:

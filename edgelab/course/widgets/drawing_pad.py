@@ -1,4 +1,4 @@
-"""A pad to draw a digit on: what the model sees of it, and what it answers."""
+"""A pad to draw a digit on, with the model's input and its answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Stroke = Sequence[tuple[float, float]]
 
 EMPTY = "draw a digit"  # what an empty pad says
-SEEN = 112  # side of the picture of what the model sees: 4 pixels on the screen for each of its 28
+SEEN = 112  # side of the picture of the model's input: 4 pixels on the screen for each of its 28
 
 
 def pen(size: int) -> int:
@@ -63,7 +63,7 @@ def _checked(strokes: Sequence[Stroke]) -> list[list[tuple[float, float]]]:
 
 
 class DrawingPad:
-    """A canvas for mouse or finger; after each stroke it shows what the model sees and what it answers.
+    """A canvas for mouse or finger; after each stroke it shows the model's input and its answer.
 
     answer: called with a uint8 (28, 28) image in MNIST's form; its text is shown. What it raises is shown too, so that
     a mistake in a reader's own function is not lost in a log. size: side of the pad in pixels. A stroke by hand wipes

@@ -1,4 +1,4 @@
-"""A figure with controls: it is drawn anew when one of them moves, and stays a figure where no kernel runs."""
+"""A figure with controls: it is redrawn when one of them moves, and is a picture where no kernel runs."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ def choice(options: Sequence[str], description: str) -> Widget:
 
 
 class Explorer:
-    """A figure that follows its controls, with an alt text that does so too.
+    """A figure that is redrawn when a control moves, and its alt text with it.
 
     draw: called with the values of all controls by name; returns a figure and its alt text. What it raises at the
     start is raised, what it raises when a control moves is shown in place of the figure. It should take 150 ms at most;
     while it draws, the page keeps only the latest place of a slider that is dragged.
     controls: {name: ipywidgets control}, each with a description, and in it the unit. panel: a box that holds them,
-    where they shall not just follow each other.
+    where they should not simply follow each other.
     Displayed, it is a widget; where no kernel runs, a PNG of the present state with its alt text.
     Attributes: controls; box, the whole as a widget; alt; png, bytes, None after an error.
     Raises TypeError for a control without a value, or one that no keyboard operates.

@@ -1,4 +1,4 @@
-"""Explorables of the layers: a kernel and what it sees, a recurrent layer and what it passes back."""
+"""Widgets of the layers: a kernel and its output, a receptive field, a gradient through a recurrent layer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _draw_pixels(ax: Axes, pixels: np.ndarray, title: str) -> None:
 
 
 def kernel_over_digit(image: np.ndarray) -> Explorer:
-    """Edit a 3×3 kernel, by name or number by number, and see what it makes of an image.
+    """Edit a 3×3 kernel, by name or number by number, and see its output on an image.
 
     image: (h, w) or (h, w, 1), uint8 or float in [0, 1], bright ink on a dark ground. The map is the
     cross-correlation without padding, (h - 2, w - 2). Raises ValueError for another shape.
@@ -97,7 +97,7 @@ def _draw_kernel(pixels: np.ndarray, kernel: np.ndarray, name: str) -> tuple[Fig
 
 
 def receptive_field_by_layers(image: np.ndarray) -> Explorer:
-    """Stack convolutions and see on an image how far one output pixel sees.
+    """Stack convolutions and see the receptive field of one output pixel on an image.
 
     image: as for `kernel_over_digit`. Every layer has the same kernel; each k-th has the stride, the others 1.
     Raises ValueError for another shape.
@@ -145,7 +145,7 @@ def _draw_field(pixels: np.ndarray, layers: int, kernel: int, stride: int, every
 
 
 def vanishing_gradient() -> Explorer:
-    """Send a gradient back through a recurrent layer and see how much of it arrives.
+    """Propagate a gradient back through a recurrent layer and see how much of it arrives.
 
     The recurrent weights of each gate are an orthogonal matrix times `scale`, which is then their spectral radius.
     `bias` opens the gate that keeps the state: an LSTM's f, which Keras starts at 1, a GRU's z, which it starts at 0.

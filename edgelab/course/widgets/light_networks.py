@@ -1,4 +1,4 @@
-"""Explorables of light networks: what a convolution costs when it is split in two."""
+"""Widget of light networks: the cost of a convolution that is split in two."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIDE = 14  # of the image that the bars are for
 
 
 def split_convolution() -> Explorer:
-    """Split a convolution into a depthwise and a pointwise one, and see which share of the MACs is left.
+    """Split a convolution into a depthwise and a pointwise one, and see the share of the MACs that is left.
 
     The share is 1/N + 1/D² for N outputs and kernels of D×D, whatever comes in. The bars count one image of 14×14.
 

@@ -1,4 +1,4 @@
-"""Explorables of learning: an activation and its gradient, and the steps of an optimiser."""
+"""Widgets of learning: an activation and its gradient, and the steps of an optimiser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ START, STEPS, STEEP = (-4.0, 1.5), 40, 10.0  # the bowl is ten times as steep al
 
 
 def activation_and_gradient() -> Explorer:
-    """Move along an activation function and read its slope: what a gradient is multiplied with on its way back.
+    """Move along an activation function and read its slope, the factor of a gradient in the backward pass.
 
     The functions are those of `edgelab.maths.nn`, each with its `…_grad`.
 
@@ -63,7 +63,7 @@ def _draw_activation(function: str, x: float) -> tuple[Figure, str]:
 
 
 def learning_rate_on_surface() -> Explorer:
-    """Walk down a long bowl, ten times as steep across as along, with a learning rate and an optimiser of your own.
+    """Descend a long bowl, ten times as steep across as along, with a learning rate and an optimiser of your choice.
 
     The loss is (u² + 10 v²) / 2 of two weights u and v, the steps are those of `edgelab.maths.optim`. In Adam,
     `momentum` is β₁.

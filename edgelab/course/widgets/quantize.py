@@ -1,4 +1,4 @@
-"""Explorables of quantization: scale and zero point on real weights, and what is left with fewer bits."""
+"""Widgets of quantization: scale and zero point on real weights, and accuracy with fewer bits."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SCALES = ("channel", "tensor")  # one scale for each of what
 
 
 def scale_and_zero_point_on_weights(w: np.ndarray) -> Explorer:
-    """Lay the integers of a few bits over the histogram of some weights, and see what rounding and clipping cost.
+    """Show the integers of a few bits under a histogram of weights, with the error of rounding and clipping.
 
-    w: floats, any shape, not all alike. Each line under the histogram is a number that an integer stands for. `kept`
-    is the share, in percent, of the range from the least to the largest weight that the integers reach over.
+    w: floats, any shape, not all equal. Each line under the histogram is a number that an integer stands for. `kept`
+    is the share, in percent, of the range from the least to the largest weight that the integers cover.
     Raises ValueError for weights without a range, NaN or infinity.
 
     >>> view = scale_and_zero_point_on_weights(np.linspace(-1, 3, 401))
@@ -32,7 +32,7 @@ def scale_and_zero_point_on_weights(w: np.ndarray) -> Explorer:
     """
     weights = np.asarray(w, np.float64).ravel()
     if not weights.size or not np.isfinite(weights).all() or weights.min() == weights.max():
-        raise ValueError(f"w has shape {np.shape(w)}; expected finite weights, and not all of them alike")
+        raise ValueError(f"w has shape {np.shape(w)}; expected finite weights that are not all equal")
     controls = {
         "bits": slider(4, 2, 8, 1, "bits"),
         "kept": slider(100, 10, 150, 5, "range covered (%)"),
@@ -47,7 +47,7 @@ def _draw_weights(weights: np.ndarray, bits: int, kept: int, kind: str) -> tuple
     least, largest = integer_range(bits, narrow=kind == "symmetric")
     q = np.clip(quantize(weights, scale, zero_point, bits), least, largest)
     error = dequantize(q, scale, zero_point) - weights
-    # Beyond half a step it wasn't rounded but cut off; a little more than that, for what float32 rounds itself.
+    # An error above half a step means that the value was clipped; a little more, for the rounding of float32.
     clipped = np.mean(np.abs(error) > scale * 0.501)
     rms = float(np.sqrt(np.mean(error**2)))
     figure, axes = new_figure(7.5, 3.4)
@@ -75,7 +75,7 @@ def _draw_weights(weights: np.ndarray, bits: int, kept: int, kind: str) -> tuple
 
 
 def bits_against_accuracy(rows: Sequence[dict[str, Any]]) -> Explorer:
-    """Choose the bits of weights and of activations, and see how many answers go wrong, with one scale and with many.
+    """Choose the bits of weights and activations, and see the share of wrong answers, per tensor and per channel.
 
     rows: one dict a measurement: weights and activations, in bits; scales, "channel" or "tensor"; accuracy, 0 to 1;
     and the bytes that the weights take. `python benchmarks/bits.py` writes such rows.

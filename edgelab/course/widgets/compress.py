@@ -67,8 +67,8 @@ def _draw_sparsity(found: dict[tuple[int, str], dict[str, Any]], halvings: int, 
     told = ", ".join(f"{name} {row[key]:,} bytes" for key, name in FILES.items())
     return figure, (
         f"Pruned {way} to {100 * 0.5**halvings:.4g} % of the weights, the network is right on "
-        f"{100 * row['accuracy']:.2f} % of the images. Its files: {told}. Two lines show the accuracy over the number of "
-        "halvings, at once and gradually in training; beside them a bar for each file."
+        f"{100 * row['accuracy']:.2f} % of the images. Its files: {told}. Two lines show the accuracy over the number "
+        "of halvings, at once and gradually in training; beside them a bar for each file."
     )
 
 

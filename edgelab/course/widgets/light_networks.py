@@ -60,6 +60,6 @@ def _draw_split(kernel: int, inputs: int, outputs: int) -> tuple[Figure, str]:
     verdict = "so splitting saves nothing" if share >= 1 else f"{1 / share:.1f} times fewer"
     return figure, (
         f"{kernel}×{kernel} kernels, {inputs} channels in, {outputs} out: {macs['standard']:,} MACs in a standard "
-        f"convolution, {macs['depthwise']:,} depthwise and {macs['pointwise']:,} pointwise. The share that is left is {share:.3f}, "
-        f"{verdict}; beside the bars it falls with the channels out, towards 1/D² = {1 / kernel**2:.3f}."
+        f"convolution, {macs['depthwise']:,} depthwise and {macs['pointwise']:,} pointwise. The share that is left is "
+        f"{share:.3f}, {verdict}; beside the bars it falls with the channels out, towards 1/D² = {1 / kernel**2:.3f}."
     )

@@ -41,6 +41,7 @@ from edgelab.course.exercises.engine.check import BODY, Boundary, Mistake, exerc
             "np.argsort(accuracies)",
             "that begins with the least accurate: begin with the smallest",
         ),
+        Mistake("-1.0, []", "0.0, []", "the smallest network is on the frontier whatever its accuracy, 0 too"),
         Mistake("return kept", "return sorted(kept)", "the indices come in the order of the networks' sizes"),
         Mistake("return kept", "return kept[::-1]", "the smallest network comes first"),
         Mistake("kept.append(int(i))", "kept.append(sizes[i])", "the indices are asked for, not the sizes"),

@@ -4,8 +4,11 @@ import numpy as np
 
 
 def step_with_mask(rng: np.random.Generator) -> list[tuple]:
-    """Some weights pruned, all, none; one with momentum left where nothing else moves it."""
-    found = [(np.array([0.0, 0.5]), np.array([1.0, 0.0]), np.array([0.0, 2.0]), np.array([False, True]), 0.1, 0.5)]
+    """Some weights pruned, all, none; one with momentum left where nothing else moves it, one not yet 0."""
+    found = [
+        (np.array([0.0, 0.5]), np.array([1.0, 0.0]), np.array([0.0, 2.0]), np.array([False, True]), 0.1, 0.5),
+        (np.array([0.3, 0.5]), np.array([1.0, 0.0]), np.array([0.0, 2.0]), np.array([False, True]), 0.1, 0.5),
+    ]
     for n in (2, 3, 1, 4, 7, 20):
         mask = rng.random(n) < (0.5 if n != 3 else 1)
         w, velocity, dw = (np.round(rng.normal(size=n), 1) for _ in range(3))

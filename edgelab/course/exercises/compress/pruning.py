@@ -31,6 +31,9 @@ ZEROS = "zeros = np.diff(np.flatnonzero(mask), prepend=-1) - 1\n"
         Mistake("(w + velocity) * mask", "(w + velocity) * ~mask", "True is a weight that stays"),
         Mistake("(w + velocity) * mask", "w + velocity", "the pruned weights must be 0 after the step"),
         Mistake("(w + velocity) * mask", "w + velocity * mask * learning_rate", "the learning rate is in the velocity"),
+        Mistake(
+            "(w + velocity) * mask", "w + velocity * mask", "pruned weights are 0 after the step, whatever they were"
+        ),
         Mistake("(w + velocity) * mask", "(w - learning_rate * dw) * mask", "the momentum moves the weights, too"),
         Mistake("momentum * velocity - ", "-", "the velocity that was there counts `momentum` times"),
         Mistake("momentum * velocity", "velocity", "the velocity that was there counts `momentum` times"),
@@ -64,7 +67,8 @@ def step_with_mask(
     """Take one step of gradient descent with momentum, after which pruned weights are 0. Return w and velocity.
 
     mask: bool, True where a weight stays. It masks w alone: the velocity returned is momentum × velocity −
-    learning_rate × dw, pruned weights included, and w moves by it. The arguments stay as they are.
+    learning_rate × dw, pruned weights included, and w moves by it. A pruned weight need not be 0 before the step. The
+    arguments stay as they are.
     """
     velocity = momentum * velocity - learning_rate * dw
     w = (w + velocity) * mask

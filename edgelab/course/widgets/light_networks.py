@@ -36,12 +36,12 @@ def split_convolution() -> Explorer:
 
 def _draw_split(kernel: int, inputs: int, outputs: int) -> tuple[Figure, str]:
     shapes = {
-        "standard": (kernel, kernel, inputs, outputs),
+        "full": (kernel, kernel, inputs, outputs),
         "depthwise": (kernel, kernel, inputs, 1),
         "pointwise": (1, 1, inputs, outputs),
     }
     macs = {name: conv2d_macs((SIDE, SIDE), shape, padding="same") for name, shape in shapes.items()}
-    share = (macs["depthwise"] + macs["pointwise"]) / macs["standard"]
+    share = (macs["depthwise"] + macs["pointwise"]) / macs["full"]
     figure, axes = new_figure(7.5, 3.2, columns=2)
     bars, curve = axes[0]
     drawn = bars.barh(list(macs), [count / 1000 for count in macs.values()], color=COLOURS[:3])
@@ -59,7 +59,8 @@ def _draw_split(kernel: int, inputs: int, outputs: int) -> tuple[Figure, str]:
     curve.set(xlabel="channels out N", ylabel="share that is left", ylim=(-0.25, 1.5), yticks=(0, 0.5, 1, 1.5))
     verdict = "so splitting saves nothing" if share >= 1 else f"{1 / share:.1f} times fewer"
     return figure, (
-        f"{kernel}×{kernel} kernels, {inputs} channels in, {outputs} out: {macs['standard']:,} MACs in a standard "
-        f"convolution, {macs['depthwise']:,} depthwise and {macs['pointwise']:,} pointwise. The share that is left is "
-        f"{share:.3f}, {verdict}; beside the bars it falls with the channels out, towards 1/D² = {1 / kernel**2:.3f}."
+        f"{kernel}×{kernel} kernels, {inputs} channels in, {outputs} out: {macs['full']:,} MACs in a full "
+        f"convolution; split, {macs['depthwise']:,} depthwise and {macs['pointwise']:,} pointwise. The share that is "
+        f"left is {share:.3f}, {verdict}. A curve beside the bars shows how this share falls with more channels out, "
+        f"towards 1/D² = {1 / kernel**2:.3f}."
     )

@@ -12,7 +12,7 @@ def conv_bn(x: KerasTensor, filters: int, size: int = 3, stride: int = 1, relu: 
     """Convolve, apply BatchNorm and, if relu is true, ReLU.
 
     x: (n, h, w, c). Returns (n, ⌈h / stride⌉, ⌈w / stride⌉, filters). The convolution has no bias: BatchNorm's shift
-    replaces it. Its running averages have momentum 0.9: with Keras' 0.99 they would lag behind in a short training.
+    replaces it. BatchNorm's running averages have momentum 0.9: with Keras' 0.99 they would lag in a short training.
     Source: Ioffe and Szegedy 2015, section 3.2.
 
     >>> from keras import Input
@@ -93,9 +93,10 @@ def inverted_residual(x: KerasTensor, filters: int, expansion: int = 6, size: in
 def squeeze_excite(x: KerasTensor, ratio: int = 4, activation: str = "swish") -> KerasTensor:
     """Multiply each channel by a number in (0, 1), computed from all channels' means by two dense layers.
 
-    x: (n, h, w, c). ratio: the first layer has c // ratio outputs, at least 1. activation: of the first layer; the
-    paper's "relu" may be 0 for all images, and XNNPACK refuses to run such a layer in int8. Returns x's shape. Raises
-    ValueError for a ratio below 1. Source: Hu et al. 2018, section 3; its dense layers are 1×1 convolutions here.
+    x: (n, h, w, c). ratio: the first layer has c // ratio outputs, at least 1. activation: of the first layer. With
+    the paper's "relu", all its outputs may be 0 for every image, and XNNPACK, a library that runs networks, refuses to
+    run such a layer in int8. Returns x's shape. Raises ValueError for a ratio below 1. Source: Hu et al. 2018,
+    section 3; its dense layers are 1×1 convolutions here.
 
     >>> from keras import Input
     >>> squeeze_excite(Input((7, 7, 16))).shape
@@ -145,7 +146,7 @@ def channel_shuffle(x: KerasTensor, groups: int) -> KerasTensor:
     """Reorder the channels so that each group of the next group convolution gets channels of every group.
 
     x: (n, h, w, c), h and w not None. Channel k of group i moves to position k × groups + i. Returns x's shape;
-    shuffling the result with c / groups restores x. Raises ValueError if groups does not divide c or h or w is None.
+    shuffling the result with c / groups restores x. Raises ValueError if h or w is None, or groups does not divide c.
     Source: Zhang et al. 2018 (ShuffleNet), section 3.1.
 
     >>> from keras import Input
@@ -157,7 +158,7 @@ def channel_shuffle(x: KerasTensor, groups: int) -> KerasTensor:
     _, height, width, channels = check_shuffle(x.shape, groups)
     if groups in (1, channels):
         return x  # no channel would move
-    # Height and width as one axis: every runtime can transpose four axes.
+    # With height and width in one axis, there are four axes to transpose: every runtime can do that.
     y = layers.Reshape((height * width, groups, channels // groups))(x)
     y = layers.Permute((1, 3, 2))(y)
     return layers.Reshape((height, width, channels))(y)
@@ -192,7 +193,7 @@ def shuffle_unit(
     """Apply ShuffleNet's unit: grouped 1×1, channel shuffle, depthwise 3×3, grouped 1×1; then join the input.
 
     x: (n, h, w, c), h and w not None. The middle has filters / 4 channels. Stride 1 adds the input, so filters must be
-    c; stride 2 concatenates its 3×3 average with filters - c computed channels. first_groups: groups of the first 1×1,
+    c; stride 2 concatenates x's 3×3 averages with filters - c computed channels. first_groups: groups of the first 1×1,
     by default `groups`. Returns (n, ⌈h / stride⌉, ⌈w / stride⌉, filters). Raises ValueError for another stride, or if
     groups does not divide the channels. Source: Zhang et al. 2018 (ShuffleNet), section 3.2, figure 2.
 

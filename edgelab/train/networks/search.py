@@ -153,8 +153,9 @@ def successive_halving(
 
     evaluate: (plan, epochs) -> validation accuracy after training from scratch; NaN ranks last. rungs: the most rungs
     to climb; 1 is random search. trials: a list that is filled trial by trial, so that an interrupted search can go on:
-    a trial in it is not repeated. Returns trials. Raises ValueError for repeated plans, or epochs, eta or rungs too
-    small. Sources: Jamieson and Talwalkar 2016, algorithm Successive Halving; Li et al. 2018 (Hyperband), section 2.
+    a trial in it is not repeated. Returns trials. Raises ValueError if a plan is repeated; also if
+    epochs, eta or rungs is too small.
+    Sources: Jamieson and Talwalkar 2016, algorithm Successive Halving; Li et al. 2018 (Hyperband), section 2.
 
     >>> [(t.plan, t.epochs) for t in successive_halving(["a", "b", "c"], lambda plan, epochs: plan == "b")]
     [('a', 1), ('b', 1), ('c', 1), ('b', 3)]

@@ -6,12 +6,12 @@ from _efficientnet import efficientnet
 from _examples import examples
 from _export_once import export_once
 from _shufflenet import CHANNELS, MILLION_MACS, shufflenet_v1
-from _without_weights import without_weights
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgelab.infer.runner import Runner
 from edgelab.shrink.convert.converter import to_tflite
+from edgelab.train.costs import shapes_only
 from edgelab.train.networks.blocks import (
     channel_shuffle,
     check_shuffle,
@@ -88,7 +88,7 @@ def weights_of(model):
 def test_depthwise_separable_costs_one_over_n_plus_one_over_d_squared(channels, filters, size, stride):
     """Howard et al. 2017, section 3.1; the rule holds for weights, and for multiply-accumulates with any stride."""
     shape = (9, 9, channels)
-    with without_weights():
+    with shapes_only():
         light = network(lambda x: depthwise_separable(x, filters, size, stride), shape)
         full = network(lambda x: conv_bn(x, filters, size, stride), shape)
     ratio = 1 / filters + 1 / size**2
@@ -165,7 +165,7 @@ def test_efficientnet_b0_from_mbconv_is_that_of_keras_applications():
 @pytest.mark.parametrize("groups", CHANNELS)
 def test_shufflenet_v1_has_the_published_complexity(groups):
     """Zhang et al. 2018, table 1: the paper's millions are those of the convolutions, without the dense layer."""
-    with without_weights():
+    with shapes_only():
         model = shufflenet_v1(groups)
     stages = [layer.output.shape[1:] for layer in model.layers if layer.name.startswith("concatenate")]
     assert stages == [(side, side, filters) for side, filters in zip((28, 14, 7), CHANNELS[groups], strict=True)]

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from _export_once import export_once
-from _without_weights import without_weights
 
 from edgelab.artifacts import find, read_index, shipped
 from edgelab.data import load_mnist, to_input
 from edgelab.infer.runner import Runner
 from edgelab.shrink.convert.converter import to_tflite
+from edgelab.train.costs import shapes_only
 from edgelab.train.networks.models import (
     best,
     build,
@@ -185,7 +185,7 @@ def test_the_unrolled_gru_is_the_same_network():
 
 def test_a_deeper_efficientnet_halves_the_image_as_often():
     """A stage strides once, whatever its repeats: one stride for each would leave a map of one pixel."""
-    with without_weights():
+    with shapes_only():
         deep = [efficientnet_small(depth=depth) for depth in (1.0, 2.0)]
     maps = [[layer.output.shape for layer in model.layers if layer.output.ndim == 4] for model in deep]
     sides = [shapes[-1][1] for shapes in maps]  # of the last convolution
@@ -194,7 +194,7 @@ def test_a_deeper_efficientnet_halves_the_image_as_often():
 
 def test_efficientnet_small_grows_as_it_is_told():
     scaling = compound_scaling(4)
-    with without_weights():
+    with shapes_only():
         plain, scaled = efficientnet_small(), efficientnet_small(scaling.width, scaling.depth)
     blocks = [sum("depthwise" in layer.name for layer in model.layers) for model in (plain, scaled)]
     assert blocks == [4, 3 + 5 + 3]  # one block times 2.07, rounded up; two times 2.07; one times 2.07
@@ -218,7 +218,7 @@ def test_efficientnet_small_grows_as_it_is_told():
     ],
 )
 def test_builders_give_their_network_its_name(builder):
-    with without_weights():
+    with shapes_only():
         model = builder()
     assert model.name == builder.__name__
 

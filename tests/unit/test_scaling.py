@@ -3,10 +3,10 @@
 import keras
 import pytest
 from _efficientnet import efficientnet
-from _without_weights import without_weights
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgelab.train.costs import shapes_only
 from edgelab.train.networks.scaling import Scaling, compound_scaling, round_filters, round_repeats
 
 # Width, depth and side of the image of B0 to B7: the reference implementation of Tan and Le 2019, and Keras.
@@ -67,7 +67,7 @@ def test_channels_are_rounded_as_keras_does(filters, width, divisor):
 def test_scaled_networks_have_the_published_parameters(b, parameters):
     """Keras' counts hold seven numbers of its normalisation of the image: three means, three variances, one counter."""
     width, depth, _ = PUBLISHED[b]
-    with without_weights():
+    with shapes_only():
         model = efficientnet(width, depth, side=32)
     assert model.count_params() == parameters - 7
 

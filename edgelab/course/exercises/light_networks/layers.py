@@ -50,7 +50,9 @@ POOLED = "features.mean(axis=(1, 2))"
     ],
 )
 def classify(features: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the logits, (n, classes), of feature maps (n, height, width, channels): the mean over places, dense.
+    """Return the logits, (n, classes), of feature maps (n, height, width, channels).
+
+    Average each channel over all positions, then apply a dense layer.
 
     w: (channels, classes). b: (classes,).
     """
@@ -101,9 +103,9 @@ def classify(features: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
     ],
 )
 def unshuffle(x: np.ndarray, groups: int) -> np.ndarray:
-    """Undo a channel shuffle with this number of groups: put each channel, last axis, back where it was.
+    """Undo a channel shuffle with this number of groups. The last axis of x holds the channels.
 
-    The shuffle puts first the first channel of each group, then the second of each group, and so on.
+    The shuffle takes the first channel of each group, then the second channel of each group, and so on.
     """
     apart = x.reshape(*x.shape[:-1], -1, groups)
     return apart.swapaxes(-1, -2).reshape(x.shape)

@@ -81,9 +81,10 @@ from edgelab.course.exercises.engine.check import BODY, Boundary, Mistake, exerc
     ],
 )
 def on_the_frontier(sizes: np.ndarray, accuracies: np.ndarray) -> list[int]:
-    """Return the indices, smallest network first, of those that none of their size or smaller equals or beats.
+    """Return the indices of the networks on the frontier, smallest network first.
 
-    Equals or beats in accuracy: 0 to 1. No two networks are equal in both size and accuracy.
+    A network is on it if no other network of its size or smaller is at least as accurate. accuracies: 0 to 1. No two
+    networks are equal in both size and accuracy.
     """
     best, kept = -1.0, []
     for i in np.lexsort((-accuracies, sizes)):
@@ -132,9 +133,10 @@ def on_the_frontier(sizes: np.ndarray, accuracies: np.ndarray) -> list[int]:
     ],
 )
 def halving_epochs(plans: int, epochs: int, eta: int) -> int:
-    """Return all epochs of successive halving: so many plans, the first rung's epochs, eta as in the text.
+    """Return the number of epochs that successive halving trains in all.
 
-    Each rung trains from scratch; the number of plans that stay is rounded down, and the search ends when none stays.
+    plans: at the start. epochs: for each plan in the first rung. eta: as in the text. Each rung trains from scratch.
+    The number of plans that stay is rounded down, and the search ends when none stays.
     """
     total = 0
     while plans:

@@ -290,6 +290,6 @@ def weight_gradient(dy: np.ndarray, x: np.ndarray, kernel: int, stride: int) -> 
 def layers_needed(size: int, kernel: int) -> int:
     """Return how many layers with kernels of this side, stride 1, it takes until one output sees `size` pixels.
 
-    At least so many, along one side of the image. kernel: 2 or more.
+    size: pixels along one side of the image; the output may see more. kernel: 2 or more.
     """
     return -(-(size - 1) // (kernel - 1))

@@ -206,6 +206,6 @@ def gru_parameters(inputs: int, units: int, reset_after: bool) -> int:
 def masked_loss(losses: np.ndarray, mask: np.ndarray) -> float:
     """Return the mean loss of all real steps, each counting the same. losses: (n, steps).
 
-    mask: bool (n, steps), False where padded. A sequence may be all padding; some step is real.
+    mask: bool (n, steps), False where padded. Some sequences may be padding only, but at least one step is real.
     """
     return float(losses[mask].mean())

@@ -1,10 +1,10 @@
-"""The smallest .tflite worth running: for examples and tests, where no file is at hand."""
+"""The smallest .tflite that computes something: for examples and tests, which have no file."""
 
 
 def relu_tflite(values: int = 3) -> bytes:
-    """Write the smallest .tflite worth running: one ReLU on so many int8 values, without a converter.
+    """Write a .tflite with one operator, a ReLU on so many int8 values, without a converter.
 
-    values: length of its input and of its output, each a multiple of 0.5. Returns the file's bytes.
+    values: how many the input and the output have; scale 0.5, zero point 0. Returns the file's bytes.
 
     >>> relu_tflite()[4:8]
     b'TFL3'

@@ -10,8 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from edgelab.infer.integer.rounding import ROUNDINGS
+from edgelab.infer.integer.rounding import ROUNDINGS, check_bounds, check_multiplier, rescale_in_vectors
 from edgelab.shrink.quantize.affine import (
+    check_channels,
+    check_floats,
+    check_integers,
+    check_range,
     choose_channel_qparams,
     choose_qparams,
     dequantize,
@@ -153,8 +157,8 @@ BAD = [
     (lambda: quantize_multiplier(np.inf), "a multiplier is inf"),
     (lambda: quantize_multiplier(2.0**31), "a multiplier is 2147483648.0"),
     (lambda: rescale(np.array([1]), 1, 0, "nearest"), "unknown rounding 'nearest'; the rules are: double"),
-    (lambda: requantize(np.array([1]), 1, 0, 0, low=-129), "cut to -129…127; expected bounds of int8"),
-    (lambda: requantize(np.array([1]), 1, 0, 0, low=5, high=4), "cut to 5…4"),
+    (lambda: requantize(np.array([1]), 1, 0, 0, low=-129), "clipped to -129…127; expected bounds of int8"),
+    (lambda: requantize(np.array([1]), 1, 0, 0, low=5, high=4), "clipped to 5…4"),
     (lambda: min_max_range(np.array([])), "there is no value in it"),
     (lambda: percentile_range(np.array([])), "there is no value in it"),
     (lambda: mse_range(np.array([])), "there is no value in it"),
@@ -342,3 +346,20 @@ def test_entropy_prefers_the_threshold_with_the_least_divergence():
             divergence[i] = sum(a * np.log(a / b) for a, b in zip(p, q, strict=True) if a)
     best = min(divergence, key=divergence.get)
     assert entropy_range(x, bins=bins) == (max(x.min(), -edges[best]), min(x.max(), edges[best]))
+
+
+def test_checked_arrays_come_back_as_the_formulas_need_them():
+    """The functions that refuse also convert: a list, or a range that lacks 0, would else go through the arithmetic."""
+    assert [end.tolist() for end in check_range([1, -2], [3, -1])] == [[0.0, -2.0], [3.0, 0.0]]
+    assert check_channels([[1.0, 2.0]], axis=-1).shape == (1, 2)
+    assert check_floats([0.5]).dtype == np.float64
+    q, (least, largest) = check_integers(np.arange(3, dtype=np.int16))
+    assert (q.tolist(), least, largest) == ([0, 1, 2], -(2**15), 2**15 - 1)
+    assert check_multiplier([0, 2**29]).dtype == np.float64
+    assert check_bounds(-128, 127) is None
+
+
+def test_each_vector_of_channels_rounds_as_a_whole():
+    """Three lanes of five channels: -6/4 goes up to -1 in the vector, away from zero to -2 beside it."""
+    mantissa, shift = quantize_multiplier(0.25)
+    assert rescale_in_vectors(np.full((2, 5), -6), mantissa, shift, lanes=3).tolist() == [[-1, -1, -1, -2, -2]] * 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from _int8 import random_int8
 
-from edgelab.infer.integer.products import conv2d_sums, dense_sums, depthwise_sums, exact_float
+from edgelab.infer.integer.products import conv2d_sums, dense_sums, depthwise_sums, exact_float, group_count
 
 
 @pytest.mark.parametrize("stride, dilation", [((1, 1), (1, 1)), ((2, 3), (1, 1)), ((1, 1), (2, 1))])
@@ -61,6 +61,7 @@ def test_sums_beyond_32_bits_are_refused():
 def test_kernels_that_do_not_divide_the_channels_are_refused():
     """They would leave some channels out, or memory as it was found."""
     x = np.zeros((1, 4, 4, 4), np.int8)
+    assert [group_count(x, np.zeros((4, 1, 1, depth))) for depth in (4, 2, 1)] == [1, 2, 4]
     for depth, outputs in ((3, 2), (5, 2), (2, 3)):
         with pytest.raises(ValueError, match="expected whole groups of both"):
             conv2d_sums(x, np.zeros((outputs, 1, 1, depth), np.int8), 0, 0)

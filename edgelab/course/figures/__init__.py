@@ -33,3 +33,4 @@ from edgelab.course.figures.plots import (
     reliability_diagram,
     show,
 )
+from edgelab.course.figures.series import histogram_with_marks, lines

@@ -1,7 +1,7 @@
-"""The integer engine: an int8 .tflite in NumPy alone, bit for bit as the runtime of one's choice.
+"""The integer engine: runs an int8 .tflite in NumPy alone, bit for bit as a runtime of your choice.
 
-model.py is the forward pass. Each family of operators has a file, which holds the arithmetic, what each runtime makes
-of it, and a table with a line for each operator; only the roundings that they share are elsewhere, in rounding.py:
+model.py is the forward pass. Each family of operators has a file with the arithmetic, the variants of each runtime, and
+a table with a line for each operator. The roundings that families share are in rounding.py:
 
     products.py     CONV_2D  DEPTHWISE_CONV_2D  FULLY_CONNECTED
     pooling.py      AVERAGE_POOL_2D  MAX_POOL_2D  MEAN
@@ -10,7 +10,7 @@ of it, and a table with a line for each operator; only the roundings that they s
     scales.py       QUANTIZE  DEQUANTIZE
     shapes.py       RESHAPE  SQUEEZE  EXPAND_DIMS  PAD  TRANSPOSE  CONCATENATION
 
-operators.py joins the tables, place.py is an operator with its tensors, checks.py refuses what can't be run.
+operators.py joins the tables, place.py is an operator with its tensors, checks.py refuses what the engine can't run.
 
 x, a, b: int8 with the batch in front, images (n, height, width, channels). w: int8 as in the file: CONV_2D (outputs,
 height, width, channels), DEPTHWISE_CONV_2D (1, height, width, outputs), FULLY_CONNECTED (outputs, inputs); bias b:
@@ -31,10 +31,12 @@ from edgelab.infer.integer.model import IntegerModel
 from edgelab.infer.integer.operators import OPERATORS, RULES, STEPS, find_place, prepare
 from edgelab.infer.integer.place import Entry, Place
 from edgelab.infer.integer.pooling import average_pool, max_pool, mean_builtin, mean_double, mean_float32
-from edgelab.infer.integer.products import conv2d_sums, dense_sums, depthwise_sums, exact_float
+from edgelab.infer.integer.products import conv2d_sums, dense_sums, depthwise_sums, exact_float, group_count
 from edgelab.infer.integer.rounding import (
     ROUNDINGS,
     activation_range,
+    check_bounds,
+    check_multiplier,
     half_away,
     high_product,
     left_over,
@@ -42,6 +44,7 @@ from edgelab.infer.integer.rounding import (
     requantize,
     requantizer,
     rescale,
+    rescale_in_vectors,
     shift_right,
 )
 from edgelab.infer.integer.scales import convert_8bit, dequantize_output, quantize_input

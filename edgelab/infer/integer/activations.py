@@ -1,7 +1,7 @@
 """SOFTMAX, LOGISTIC, and RELU, RELU6, RELU_N1_TO_1 as operators of their own.
 
-Softmax and sigmoid go in the two ways of the runtimes: tables of exponentials, or integers alone. An activation that is
-fused into the operator before it is a range to cut to: `activation_range` in `edgelab.infer.integer.rounding`.
+Runtimes compute softmax and sigmoid in two ways: by tables of exponentials, or with integers alone. An activation that
+is fused into the operator before it is a range to clip to: `activation_range` in `edgelab.infer.integer.rounding`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def softmax_table(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
     """Return the softmax over the last axis as int8 with scale 1/256 and zero point -128, in float32.
 
     q: int8 (…, classes). The distance to the largest logit is one of 256 integers, so a table holds all exponentials.
-    The order of the sum and of the products is that of LiteRT's optimised kernel: float32 rounds each of them.
+    Sums and products are in the order of LiteRT's optimised kernel, because float32 rounds each of them.
 
     >>> softmax_table(np.array([[10, 10, -128]], np.int8), 0.1).tolist()
     [[0, 0, -128]]
@@ -35,7 +35,7 @@ def softmax_table(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
     table = np.exp(below.astype(np.float64)).astype(np.float32)
     numbers = q.astype(np.int64)
     found = table[numbers.max(axis=-1, keepdims=True) - numbers]
-    total = np.add.accumulate(found, axis=-1)[..., -1:]  # one by one, as the runtime adds; np.sum goes by pairs
+    total = np.add.accumulate(found, axis=-1)[..., -1:]  # one by one, as the runtime adds; np.sum adds in pairs
     share = found * (np.float32(1) / (total * np.float32(1 / 256)))
     return np.clip(np.floor(share.astype(np.float64) + 0.5) - 128, -128, 127).astype(np.int8)
 
@@ -43,8 +43,8 @@ def softmax_table(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
 def exp_fixed(a: np.ndarray, bits: int = 5) -> np.ndarray:
     """Return exp(a / 2^(31 - bits)) * 2^31 for integers a <= 0, as gemmlowp computes it: no floating point.
 
-    a: int64, so many bits before the point, at most 5. What is left below a quarter goes through a polynomial of degree
-    four around -1/8, and each bit above it multiplies by a constant. Returns int64 in [0, 2^31).
+    a: int64 with so many bits before the point, at most 5. The part below a quarter goes through a polynomial of degree
+    four around -1/8; each bit above it multiplies by a constant. Returns int64 in [0, 2^31).
     Source: gemmlowp, fixedpoint.h, exp_on_negative_values.
 
     >>> (exp_fixed(np.array([0, -(2**26), -10 * 2**26])) / 2**31).round(6).tolist()
@@ -81,17 +81,17 @@ def reciprocal_fixed(a: np.ndarray) -> np.ndarray:
 def softmax_fixed(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
     """Return the softmax over the last axis as int8 with scale 1/256 and zero point -128, with integers alone.
 
-    q: int8 (…, classes). What a microcontroller without floating point does, and the reference kernels with it.
+    q: int8 (…, classes). TensorFlow Lite Micro and LiteRT's reference kernels compute it so.
     Source: gemmlowp's fixed point, as tensorflow/lite/kernels/internal/reference/softmax.h uses it.
 
     >>> softmax_fixed(np.array([[10, 10, -128]], np.int8), 0.1).tolist()
     [[0, 0, -128]]
     """
-    # Through a quarter of it, as the multiplier may reach 2^31 here; the shift of a mantissa is the same plus 2.
+    # The multiplier may reach 2^31 here, so a quarter of it is quantized, and its shift is 2 more.
     mantissa, left = quantize_multiplier(min(float(beta) * float(scale) * 2**26, 2**31 - 1.0) / 4)
     left = left + 2
     below = q.astype(np.int64) - q.max(axis=-1, keepdims=True)
-    # Beyond this distance the exponent would leave its 5 bits; exp(-31) is nothing in 8 bits anyway.
+    # Beyond this distance the exponent would exceed its 5 bits; exp(-31) is 0 in 8 bits anyway.
     near = below >= -int(31 * 2.0**26 / 2.0 ** int(left))
     powers = np.where(near, exp_fixed(np.where(near, high_product(below, mantissa, left), 0)), 0)
     total = shift_right(powers, 12).sum(axis=-1, keepdims=True)  # 12 bits before the point: up to 4,096 classes
@@ -104,14 +104,14 @@ def softmax_fixed(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
 def logistic_table(q: np.ndarray, scale: float, zero_point: int, rule: str) -> np.ndarray:
     """Return the sigmoid of int8 inputs as int8 with scale 1/256 and zero point -128, by a table of 256 entries.
 
-    rule: "away" (LiteRT's own kernels) computes in float32 and sends halves away from zero; "even" (XNNPACK) takes the
-    sigmoid in float64 and rounds it to float32, and sends halves to even once the zero point is added.
+    q: int8, any shape. rule: "away" (LiteRT's own kernels) computes in float32 and rounds halves away from zero; "even"
+    (XNNPACK) computes the sigmoid in float64, rounds it to float32, adds the zero point and rounds halves to even.
 
     >>> logistic_table(np.array([-128, 0, 127], np.int8), 0.05, 0, "away").tolist()
     [-128, 0, 127]
     """
     x = np.float32(scale) * (np.arange(-128, 128) - np.float32(zero_point)).astype(np.float32)
-    with np.errstate(over="ignore"):  # 1 / (1 + infinity) is 0, as it should be
+    with np.errstate(over="ignore"):  # 1 / (1 + infinity) is 0, which is right
         # In float64 for both: NumPy's float32 exponential may be off in its last bit, C's is not.
         power = np.exp(-x.astype(np.float64))
         if rule == "even":
@@ -124,7 +124,7 @@ def logistic_table(q: np.ndarray, scale: float, zero_point: int, rule: str) -> n
 def logistic_fixed(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     """Return the sigmoid of int8 inputs as int8 with scale 1/256 and zero point -128, with integers alone.
 
-    q: int8, any shape. What TensorFlow Lite Micro does.
+    q: int8, any shape. TensorFlow Lite Micro computes it so.
     Source: gemmlowp's fixed point, as tensorflow/lite/kernels/internal/reference/integer_ops/logistic.h uses it.
 
     >>> logistic_fixed(np.array([-128, 0, 127], np.int8), 0.05, 0).tolist()
@@ -155,7 +155,7 @@ def _logistic(p: Place) -> Step:
 
 
 def _relu(p: Place) -> Step:
-    """A change of scale, cut off at the activation's bounds."""
+    """Make the step that changes the scale and clips to the activation's bounds."""
     (x_scale, x_zero_point), (scale, zero_point) = p.affine(p.inputs[0]), p.affine(p.y)
     activation = {"RELU": 1, "RELU6": 3, "RELU_N1_TO_1": 2}[p.kind]
     if p.rule() == "clip":
@@ -170,7 +170,7 @@ ACTIVATION_OPERATORS = {
     "SOFTMAX":      Entry(_softmax,  "fixed",  "table", "table", "fixed"),
     "LOGISTIC":     Entry(_logistic, "away",   "away",  "even",  "fixed"),
     "RELU":         Entry(_relu),
-    # TensorFlow Lite Micro forgets that its output may have another scale.
+    # TensorFlow Lite Micro clips only, though its output may have another scale.
     "RELU6":        Entry(_relu, micro="clip"),
     "RELU_N1_TO_1": Entry(_relu),
 }  # fmt: skip

@@ -1,6 +1,6 @@
-"""What a graph must be before the engine runs it, and images before they go in: one function a concern.
+"""Checks of a graph before the engine runs it, and of images: one function for each kind of fault.
 
-All that can be seen before running is looked at here, once, when a model is opened; the families' files rely on it.
+All that can be checked before running is checked here, once, when a model is opened; the families' files rely on it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def check_graph(graph: Graph, runtime: str) -> None:
 
 
 def check_images(graph: Graph, x: np.ndarray) -> np.ndarray:
-    """Return images as an array, or say what the graph takes: TypeError for another type, ValueError for another shape.
+    """Return images as an array. Raises TypeError for another type than the graph takes, ValueError for another shape.
 
     >>> check_images(Graph((Tensor("x", (1, 3), "int8"),), (), (0,), (0,)), np.zeros((2, 3), np.int8)).shape
     (2, 3)
@@ -56,14 +56,16 @@ def check_images(graph: Graph, x: np.ndarray) -> np.ndarray:
 
 
 def _checked(graph: Graph, number: int, runtime: str) -> tuple[tuple[int, ...], int, Step]:
-    """Look at one operator from all sides; return what `prepare` makes of it."""
+    """Check one operator for all faults; return what `prepare` returns for it."""
     kind, inputs, outputs, _ = graph.operators[number]
     where = f"{graph.name}: operator {number}, {kind},"
     if not inputs or len(outputs) != 1:
-        raise ValueError(f"{where} has {len(inputs)} inputs and {len(outputs)} outputs; expected some and one")
+        raise ValueError(
+            f"{where} has {len(inputs)} inputs and {len(outputs)} outputs; expected one input or more, and one output"
+        )
     where = f"{where} which makes {graph.tensors[outputs[0]].name!r},"
     if kind not in STEPS:
-        raise ValueError(f"{where} isn't supported; these are: {', '.join(STEPS)}")
+        raise ValueError(f"{where} isn't supported; the engine has: {', '.join(STEPS)}")
     p = find_place(graph, number, runtime)
     try:
         for concern in (_computes, _types, _shapes, _scales, *CONCERNS.get(kind, ())):
@@ -75,7 +77,7 @@ def _checked(graph: Graph, number: int, runtime: str) -> tuple[tuple[int, ...], 
 
 
 def _run_black_image(graph: Graph, steps: list[tuple[tuple[int, ...], int, Step]]) -> None:
-    """Run one black image, so that a damaged graph is found before it gives a wrong number."""
+    """Run one black image, so that a damaged graph fails here and not later."""
     image, end = (graph.tensors[i[0]] for i in (graph.inputs, graph.outputs))
     values = {graph.inputs[0]: np.zeros(image.shape, image.dtype)}
     for number, (reads, made, step) in enumerate(steps):
@@ -94,7 +96,7 @@ def _run_black_image(graph: Graph, steps: list[tuple[tuple[int, ...], int, Step]
         raise ValueError(f"{graph.name}: nothing makes its output {end.name!r}. Convert the model again")
 
 
-# The concerns: each says what is wrong with an operator in its place, or nothing. First those of every operator.
+# Each function returns what is wrong with an operator, or None. First those for every operator.
 
 
 def _computed(p: Place) -> list[Tensor]:
@@ -102,7 +104,7 @@ def _computed(p: Place) -> list[Tensor]:
 
 
 def _numbers(p: Place) -> list[Tensor]:
-    """What is computed and made, and the constants that are added or multiplied."""
+    """Return the computed inputs, the output, and constants that are added or multiplied."""
     return [*(p.inputs if p.kind in ("ADD", "MUL") else _computed(p)), p.y]
 
 
@@ -147,7 +149,7 @@ def _scales(p: Place) -> str | None:
 
 
 def _constants(p: Place) -> str | None:
-    """Weights and a bias if there is one, axes, margins."""
+    """Weights, bias, axes and margins must be constants."""
     for number, tensor in enumerate((*p.inputs, None)):
         if (tensor is None and number == 1) or (tensor is not None and tensor.data is None and number > 0):
             return f"computes its input {number}; expected a constant there"
@@ -169,18 +171,18 @@ def _weights(p: Place) -> str | None:
 def _multiplier(p: Place) -> str | None:
     largest = (p.inputs[1].scale * p.affine(p.inputs[0])[0] / p.affine(p.y)[0]).max()
     if p.rule() == "float32" and largest >= 256:
-        return f"has a multiplier of {largest:g}; XNNPACK takes them below 256 only"
+        return f"has a multiplier of {largest:g}; XNNPACK takes them below 256 only. Give the output a larger scale"
 
 
 def _fits_16_bits(p: Place) -> str | None:
-    """The optimised kernels' vectors, 16 bits wide here, would wrap around."""
+    """The vectors of the optimised kernels have 16 bits here: larger values would wrap around."""
     (scale_a, _), (scale_b, _), (scale_y, _) = map(p.affine, (p.inputs[0], p.inputs[1], p.y))
     ratios = float(scale_a / scale_y), float(scale_b / scale_y)
     largest = 255 * sum(ratios) if p.kind == "ADD" else 255 * 255 * float(scale_a * scale_b / scale_y)
     if p.kernels == "builtin" and largest > 2**15 - 1 - 128:
         return (
-            f"may make {largest:,.0f} steps of its output, and LiteRT's optimised kernel wraps around at 16 bits: a "
-            "wrong number. Give the output a larger scale"
+            f"may reach {largest:,.0f} steps of its output, and LiteRT's optimised kernel wraps around at 16 bits, "
+            "to a wrong number. Give the output a larger scale"
         )
 
 
@@ -190,7 +192,7 @@ def _pool_scale(p: Place) -> str | None:
 
 
 def _same_scale(p: Place) -> str | None:
-    """An operator that only moves values would have to rescale them."""
+    """An operator that only moves values does not rescale them."""
     for tensor in p.inputs:
         if tensor is not None and tensor.dtype == "int8" and p.affine(tensor) != p.affine(p.y):
             return f"has {tensor.name!r} on another scale than its output; expected the same"
@@ -202,7 +204,7 @@ def _shares(p: Place) -> str | None:
 
 
 def _axes(p: Place) -> str | None:
-    """Rows and columns; the images of a batch don't meet."""
+    """A mean is over rows and columns; no operator may join or move the images of a batch."""
     shape, rank = p.inputs[0].shape, len(p.y.shape)
     if p.kind == "MEAN":
         axes = {int(a) % len(shape) for a in np.ravel(p.inputs[1].data)}

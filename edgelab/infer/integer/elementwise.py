@@ -1,6 +1,6 @@
 """ADD and MUL of two tensors, which may broadcast, and one of which may be constant.
 
-MUL is one product and one rounding. ADD needs a common scale, and runtimes part by more than one rounding there; what
+MUL is one product and one rounding. ADD needs a common scale, and there runtimes differ in more than one rounding. What
 each does was found by comparing with LiteRT over whole tables of int8 pairs.
 """
 
@@ -33,8 +33,8 @@ def add_double(
     """Add two int8 tensors in steps of the output, as TensorFlow Lite does: both on a common scale with 20 more bits.
 
     a, b: int8 that broadcast. scales: of a, b and the output. zero_points: of a and b. first: the rounding of the two
-    inputs; the optimised kernels take "single", or "floor": the high product with its last bits cut off. Returns int64,
-    the output's zero point not yet added.
+    inputs; the optimised kernels use "single", or "floor": the high product, shifted without rounding. Returns int64,
+    without the output's zero point.
 
     >>> add_double(np.array([3], np.int8), np.array([4], np.int8), (0.5, 1.0, 0.25), (0, 0)).tolist()
     [22]
@@ -57,10 +57,10 @@ def add_builtin(
 ) -> np.ndarray:
     """Add two int8 tensors in steps of the output, as LiteRT's optimised kernels do: `add_double`, in vectors.
 
-    a, b: int8 that broadcast, one of them (n, …) of as many axes as the result. Equal last axes are a row, which goes
-    through in vectors of 16 values whose inputs round by "single". Where the last axis of one input is 1, a single
-    value meets a row of the other: vectors of 8, and "floor". What is left over of a row goes through the reference's
-    code, and so does all where the inputs broadcast by turns more often than the kernel has loops. Returns int64.
+    a, b: int8 that broadcast, one of them (n, …) of as many axes as the result. Where the last axes are equal, they are
+    a row, computed in vectors of 16 values whose inputs round by "single". Where the last axis of one input is 1, one
+    value is added to a row of the other, in vectors of 8 by "floor". Values left over round as in the reference
+    kernels; so does everything if the inputs broadcast in turns more often than the kernel has loops. Returns int64.
     Source: TensorFlow Lite's process_broadcast_shapes.h, and BinaryBroadcastFiveFold in its optimized_ops.h.
 
     >>> add_builtin(np.array([[3]], np.int8), np.array([[4]], np.int8), (0.5, 1.0, 0.25), (0, 0)).tolist()
@@ -89,7 +89,7 @@ def add_shift(
     """Add two int8 tensors in steps of the output, as XNNPACK does: two multipliers of 21 bits and one shift.
 
     a, b: int8 that broadcast. scales: of a, b and the output. zero_points: of a and b. Halves go up.
-    Returns int64, the output's zero point not yet added.
+    Returns int64, without the output's zero point.
 
     >>> add_shift(np.array([3], np.int8), np.array([4], np.int8), (0.5, 1.0, 0.25), (0, 0)).tolist()
     [22]
@@ -111,7 +111,7 @@ def _add(p: Place) -> Step:
 
 
 def _add_kernels(p: Place) -> str:
-    """Beyond these ratios of scales XNNPACK leaves an addition to the optimised kernels."""
+    """Return whose kernels run it: beyond these ratios XNNPACK leaves an addition to the optimised kernels."""
     (scale_a, _), (scale_b, _), (scale_y, _) = map(p.affine, (p.inputs[0], p.inputs[1], p.y))
     ratios = float(scale_a / scale_y), float(scale_b / scale_y)
     return "builtin" if p.runtime == "xnnpack" and not 2**-10 <= min(ratios) <= max(ratios) < 2**8 else p.runtime
@@ -125,17 +125,17 @@ def _mul(p: Place) -> Step:
 
 
 def _mul_kernels(p: Place) -> str:
-    """From this multiplier on XNNPACK leaves a product to the optimised kernels."""
+    """Return whose kernels run it: from this multiplier on XNNPACK leaves a product to the optimised kernels."""
     (scale_a, _), (scale_b, _), (scale_y, _) = map(p.affine, (p.inputs[0], p.inputs[1], p.y))
     return "builtin" if p.runtime == "xnnpack" and float(scale_a * scale_b / scale_y) >= 2**8 else p.runtime
 
 
 def _with_constants(p: Place, run: Step) -> Step:
-    """Return a function of the two inputs as one of those that aren't constant."""
+    """Return the function of two inputs as a function of those that aren't constant."""
     constants, axes = [tensor.data for tensor in p.inputs], len(p.y.shape)
 
     def step(*computed: np.ndarray) -> np.ndarray:
-        # Shapes broadcast from their last axes; of two ranks, one would have its batch beside the other's rows.
+        # Shapes broadcast from their last axes: the batch of the lower rank must be moved to the front.
         aligned = (x.reshape(len(x), *[1] * (axes - x.ndim), *x.shape[1:]) for x in computed)
         return run(*(next(aligned) if c is None else c for c in constants))
 

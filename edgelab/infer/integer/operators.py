@@ -1,6 +1,6 @@
-"""Every operator that the engine runs: the tables of the families, joined, and how one becomes a function on arrays.
+"""Every operator that the engine runs: the tables of the families, joined, and the functions on arrays made from them.
 
-No operator is told here; where each is, the imports say.
+The operators themselves are in the files of the families.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ OPERATORS = {
     **SCALE_OPERATORS,
 }
 
-# LiteRT's plain kernels, which other implementations are measured by; its optimised ones without a delegate, on x86-64
-# (there the last digit depends on the processor's family); XNNPACK, which LiteRT uses unless told otherwise; TensorFlow
-# Lite Micro. Found by comparing with each of them, over whole tables of int8 pairs and thousands of random networks.
+# LiteRT's plain kernels, the reference for other implementations; its optimised kernels without a delegate, on x86-64
+# (the last digit depends on the processor's family); XNNPACK, LiteRT's default; TensorFlow Lite Micro. The rules were
+# found by comparing with each of them, over whole tables of int8 pairs and thousands of random networks.
 RUNTIMES = ("reference", "builtin", "xnnpack", "micro")
 
-# {runtime: {operator: rule}}. What isn't named is the same everywhere: mostly pooling and ReLU, and what moves values.
+# {runtime: {operator: rule}}. Operators without a rule are the same in all runtimes: mostly pooling, ReLU and moves.
 RULES = {
     runtime: {kind: rule for kind, entry in OPERATORS.items() if (rule := getattr(entry, runtime))}
     for runtime in RUNTIMES
@@ -51,9 +51,9 @@ def find_place(graph: Graph, number: int, runtime: str) -> Place:
 
 
 def prepare(graph: Graph, number: int, runtime: str) -> tuple[tuple[int, ...], int, Step]:
-    """Return the tensors that an operator reads, the one it makes, and the function from those to this.
+    """Return the tensors that an operator reads, the one it makes, and the function that computes it.
 
-    graph: one that `check_graph` lets pass. number: of the operator. runtime: one of `RULES`. Arrays have the batch in
+    graph: one that `check_graph` accepts. number: of the operator. runtime: one of `RULES`. Arrays have the batch in
     front; constants are inside the function.
 
     >>> import numpy as np

@@ -1,6 +1,6 @@
-"""An operator with its tensors, and its line in its family's table: what the families' files have in common.
+"""An operator with its tensors, and its line in its family's table: the types that all families use.
 
-No arithmetic and no checks: `edgelab.infer.integer.checks` has looked at the graph before a Place is used.
+No arithmetic and no checks: `edgelab.infer.integer.checks` has checked the graph before a Place is used.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class Entry(NamedTuple):
     """An operator's line in the table of its family.
 
     step: returns the operator's function on arrays for a Place. reference, builtin, xnnpack, micro: the rule by which
-    the runtime of that name rounds, "" where nothing is rounded. A rule is one of `rescale` where it knows the name,
-    else what the family's functions say. kernels: returns whose kernels run a Place, where a runtime leaves some cases
-    to another.
+    the runtime of that name rounds, "" where nothing is rounded. Rules are those of `rescale`, and others that the
+    family's functions define. kernels: for operators of which a runtime leaves some cases to another; returns whose
+    kernels run a Place.
 
     >>> Entry(lambda place: np.negative, "double", "builtin").builtin
     'builtin'
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 
 class Place(NamedTuple):
-    """An operator with its tensors: what a step is made of. where: begins a message. runtime: one of `RULES`.
+    """An operator with its tensors. where: begins an error message. runtime: one of `RULES`.
 
     >>> entry = Entry(lambda place: np.negative, "double", "builtin")
     >>> Place("operator 0, RELU,", Operator("RELU", (0,), (1,), {}), (), Tensor("y", (1, 3)), "builtin", entry).rule()
@@ -57,7 +57,7 @@ class Place(NamedTuple):
 
     @property
     def kernels(self) -> str:
-        """The runtime whose kernels run this operator, mostly its own."""
+        """The runtime whose kernels run this operator: mostly the chosen one."""
         return self.entry.kernels(self) if self.entry.kernels else self.runtime
 
     @property
@@ -65,7 +65,7 @@ class Place(NamedTuple):
         return ("same", "valid")[self.operator.options["padding"]]
 
     def rule(self) -> str:
-        """Return how the kernels that run this operator round."""
+        """Return the rule by which the kernels that run this operator round."""
         return getattr(self.entry, self.kernels)
 
     def affine(self, tensor: Tensor) -> tuple[np.float32, int]:

@@ -1,7 +1,7 @@
-"""AVERAGE_POOL_2D, MAX_POOL_2D and MEAN: one value from many, each channel for itself.
+"""AVERAGE_POOL_2D, MAX_POOL_2D and MEAN: one value from many, in each channel separately.
 
-Pooling keeps its scale, so all runtimes agree, but for the bounds of a fused activation. A mean over rows and columns
-changes it, and they part by more than one rounding. What each does was found by comparing with LiteRT.
+Pooling keeps its scale, so all runtimes agree except in the bounds of a fused activation. A mean over rows and columns
+changes the scale, and runtimes differ in more than one rounding. What each does was found by comparing with LiteRT.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from edgelab.maths.windows import windows
 
 
 def max_pool(x: np.ndarray, size: tuple[int, int], stride: tuple[int, int], padding: str = "valid") -> np.ndarray:
-    """Return the largest value of each window; what lies outside the image never wins.
+    """Return the largest value of each window, of the pixels inside the image.
 
     x: int8 (n, height, width, channels). Returns int8 (n, rows, columns, channels).
 
@@ -55,7 +55,7 @@ def _pool(p: Place) -> Step:
 
 
 def _max_pool_kernels(p: Place) -> str:
-    """XNNPACK leaves windows that leave out pixels to the optimised kernels."""
+    """Return whose kernels run it: XNNPACK leaves windows with gaps between them to the optimised kernels."""
     options = p.operator.options
     gaps = options["strideH"] > options["filterHeight"] or options["strideW"] > options["filterWidth"]
     return "builtin" if p.runtime == "xnnpack" and gaps else p.runtime
@@ -64,8 +64,8 @@ def _max_pool_kernels(p: Place) -> str:
 def mean_double(x: np.ndarray, x_scale: float, x_zero_point: int, y_scale: float) -> np.ndarray:
     """Return the mean over rows and columns in steps of the output, as TensorFlow Lite's reference kernels round it.
 
-    x: int8 (n, height, width, channels). The division by the number of pixels goes into the mantissa, cut off instead
-    of rounded, after a shift that keeps its bits. Returns int64 (n, channels), the zero point not yet added.
+    x: int8 (n, height, width, channels). The mantissa is divided by the number of pixels, rounded down, after a shift
+    that keeps its bits. Returns int64 (n, channels), without the zero point.
 
     >>> mean_double(np.arange(6, dtype=np.int8).reshape(1, 2, 3, 1), 1.0, 0, 0.5).tolist()
     [[5]]
@@ -80,9 +80,9 @@ def mean_double(x: np.ndarray, x_scale: float, x_zero_point: int, y_scale: float
 def mean_builtin(x: np.ndarray, x_scale: float, x_zero_point: int, y_scale: float) -> np.ndarray:
     """Return the mean over rows and columns in steps of the output, as LiteRT's optimised kernels round it.
 
-    x: int8 (n, height, width, channels). The sum is of the stored integers; the zero point's part is rounded apart, so
-    the result may be off by one. Vectors hold 16 channels; what is left over goes through other code, which rounds as
-    the reference does. Returns int64 (n, channels), the output's zero point not yet added.
+    x: int8 (n, height, width, channels). Sums the stored integers; the zero point's share is rounded separately, so the
+    result may be off by one. Vectors have 16 channels; the channels left over round as in the reference kernels.
+    Returns int64 (n, channels), without the output's zero point.
 
     >>> mean_builtin(np.arange(6, dtype=np.int8).reshape(1, 2, 3, 1), 1.0, 0, 0.5).tolist()
     [[5]]
@@ -125,7 +125,7 @@ def _mean(p: Place) -> Step:
 
 
 def _mean_kernels(p: Place) -> str:
-    """The optimised kernel is for what keeps its axes; without them, the reference's runs."""
+    """Return whose kernels run it: the optimised kernel needs keepDims; otherwise the reference's runs."""
     return "reference" if p.runtime == "builtin" and not p.operator.options["keepDims"] else p.runtime
 
 

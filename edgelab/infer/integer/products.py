@@ -1,7 +1,7 @@
 """CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED: sums of products of int8, exact, and what each runtime makes of them.
 
-The sums are the same everywhere; how they are rounded to int8 is in `edgelab.infer.integer.rounding`, the rule by which
-each runtime does it at the end of this file. Nothing is checked here that the graph shows: see checks.py.
+All runtimes compute the same sums. How sums are rounded to int8 is in `edgelab.infer.integer.rounding`; which rule a
+runtime uses is in the table at the end of this file. checks.py has checked the graph before.
 """
 
 from __future__ import annotations
@@ -24,17 +24,15 @@ def conv2d_sums(
 ) -> np.ndarray:
     """Sum (x - zero point) * w + b over every window: the accumulators of a convolution.
 
-    x: int8 (n, height, width, channels). w: int8 (outputs, height, width, channels / groups): output k belongs to group
-    k * groups // outputs. b: int32 (outputs,) or 0. Pixels outside the image are real zeros: x = zero point.
-    Returns int32 (n, rows, columns, outputs). Source: Jacob et al. 2018, eq. 7 to 9, without their rearrangement.
+    x: int8 (n, height, width, channels). w: int8 (outputs, height, width, channels / groups). b: int32 (outputs,) or 0.
+    Pixels outside the image are real zeros: x = zero point. Returns int32 (n, rows, columns, outputs). Raises
+    ValueError as `exact_float` and `group_count` do. Source: Jacob et al. 2018, eq. 7 to 9, not rearranged.
 
     >>> conv2d_sums(np.full((1, 3, 3, 1), 5, np.int8), np.ones((1, 2, 2, 1), np.int8), 7, zero_point=4).ravel().tolist()
     [11, 11, 11, 11]
     """
     outputs, *size, depth = w.shape
-    kind, (groups, left) = exact_float(w), divmod(x.shape[3], depth)
-    if left or not groups or outputs % groups:
-        raise ValueError(f"{outputs} kernels of {depth} channels, x has {x.shape[3]}; expected whole groups of both")
+    kind, groups = exact_float(w), group_count(x, w)
     seen = windows(x.astype(kind) - kind(zero_point), tuple(size), stride, padding, dilation)
     acc = np.empty((*seen.shape[:3], outputs), np.int32)
     each = outputs // groups
@@ -43,6 +41,22 @@ def conv2d_sums(
         kernels = w[g * each : (g + 1) * each].reshape(each, -1).astype(kind)
         acc[..., g * each : (g + 1) * each] = (patches @ kernels.T).reshape(*seen.shape[:3], each)
     return acc + np.asarray(b, np.int32)
+
+
+def group_count(x: np.ndarray, w: np.ndarray) -> int:
+    """Return the groups of a convolution: output k reads the channels of group k * groups // outputs.
+
+    x: (n, height, width, channels). w: (outputs, height, width, channels / groups). Raises ValueError where channels or
+    outputs do not divide into groups.
+
+    >>> group_count(np.zeros((1, 4, 4, 6)), np.zeros((4, 3, 3, 3)))
+    2
+    """
+    outputs, depth = len(w), w.shape[-1]
+    groups, left = divmod(x.shape[3], depth)
+    if left or not groups or outputs % groups:
+        raise ValueError(f"{outputs} kernels of {depth} channels, x has {x.shape[3]}; expected whole groups of both")
+    return groups
 
 
 def depthwise_sums(
@@ -54,9 +68,9 @@ def depthwise_sums(
     padding: str = "valid",
     dilation: tuple[int, int] = (1, 1),
 ) -> np.ndarray:
-    """Sum (x - zero point) * w + b over every window, each channel with kernels of its own.
+    """Sum (x - zero point) * w + b over every window of each channel, with that channel's own kernels.
 
-    x: int8 (n, height, width, channels). w: int8 (1, height, width, channels * multiplier): output k sees channel
+    x: int8 (n, height, width, channels). w: int8 (1, height, width, channels * multiplier): output k reads channel
     k // multiplier. b: int32 (outputs,) or 0. Returns int32 (n, rows, columns, outputs).
 
     >>> x = np.array([[[[1, 2]]]], np.int8)
@@ -64,7 +78,7 @@ def depthwise_sums(
     [1, 10, 2, 20]
     """
     if w.shape[3] % x.shape[3]:
-        raise ValueError(f"{w.shape[3]} kernels for {x.shape[3]} channels; expected a multiple of them")
+        raise ValueError(f"{w.shape[3]} kernels for {x.shape[3]} channels; expected a multiple of {x.shape[3]}")
     repeated = np.repeat(x.astype(np.int32) - np.int32(zero_point), w.shape[3] // x.shape[3], axis=3)
     seen = windows(repeated, w.shape[1:3], stride, padding, dilation)
     acc = np.zeros((*seen.shape[:3], w.shape[3]), np.int32) + np.asarray(b, np.int32)
@@ -87,24 +101,24 @@ def dense_sums(x: np.ndarray, w: np.ndarray, b: np.ndarray | int, zero_point: in
 
 
 def exact_float(w: np.ndarray) -> type:
-    """Return the float type in which sums of (x - zero point) * w have no rounding error at all.
+    """Return the float type in which sums of (x - zero point) * w have no rounding error.
 
-    w: integers (outputs, …). All products and all partial sums are integers, and a float holds each integer up to 2^24
-    (float32) or 2^53 (float64) exactly. So a matrix product in floating point, which is many times faster in NumPy than
-    one of integers, gives the same sums, in whatever order it adds. |x - zero point| is at most 255.
-    Raises ValueError where a sum may leave the 32 bits of an accumulator.
+    w: integers (outputs, …). All products and partial sums are integers, and floats hold each integer up to 2^24
+    (float32) or 2^53 (float64) exactly. So a matrix product of floats, much faster in NumPy than one of integers, gives
+    the same sums in any order of adding. |x - zero point| is at most 255. Raises ValueError where a sum may exceed the
+    32 bits of an accumulator.
 
     >>> exact_float(np.full((8, 3, 3, 16), -127)).__name__, exact_float(np.full((8, 3, 3, 64), -127)).__name__
     ('float32', 'float64')
     """
     largest = 255 * int(np.abs(w.astype(np.int64)).reshape(len(w), -1).sum(axis=1).max(initial=0))
     if largest >= 2**31:
-        raise ValueError(f"sums of products may reach {largest:,}; an accumulator of 32 bits ends at 2^31")
+        raise ValueError(f"sums of products may reach {largest:,}; an accumulator of 32 bits holds less than 2^31")
     return np.float32 if largest < 2**24 else np.float64
 
 
 def _products(p: Place) -> Step:
-    """A convolution, a depthwise one or a fully connected layer: sums of products, then one multiplier a channel."""
+    """Make the step of a convolution, a depthwise one or a fully connected layer: sums, then a multiplier a channel."""
     options, x_zero_point, w = p.operator.options, p.affine(p.inputs[0])[1], p.inputs[1].data
     b = p.inputs[2].data if len(p.inputs) > 2 and p.inputs[2] is not None else 0
     rescaled = requantizer(_product_multiplier(p), p.rule(), *p.affine(p.y), options["fusedActivationFunction"])
@@ -119,7 +133,7 @@ def _products(p: Place) -> Step:
 
 
 def _product_multiplier(p: Place) -> np.ndarray:
-    """scale_x * scale_w / scale_y, one a channel or one for all, in the types in which the kernels multiply them."""
+    """Return scale_x * scale_w / scale_y, one a channel or one for all, in the types in which kernels multiply."""
     x_scale, y_scale, weights, rule = p.affine(p.inputs[0])[0], p.affine(p.y)[0], p.inputs[1], p.rule()
     if rule == "float32":
         return (weights.scale * x_scale / y_scale).astype(np.float64)
@@ -131,9 +145,9 @@ def _product_multiplier(p: Place) -> np.ndarray:
 def _product_kernels(p: Place) -> str:
     runtime, weights, w = p.runtime, p.inputs[1], p.inputs[1].data
     if runtime == "xnnpack" and weights.dtype == "int4" and (p.kind != "FULLY_CONNECTED" or w.shape[1] % 2):
-        runtime = "builtin"  # XNNPACK leaves these to the optimised kernels,
+        runtime = "builtin"  # XNNPACK leaves these to the optimised kernels;
     if runtime == "builtin" and p.kind == "CONV_2D" and w.shape[3] != p.inputs[0].shape[3]:
-        runtime = "reference"  # and they leave convolutions in groups to the reference's.
+        runtime = "reference"  # these leave convolutions in groups to the reference kernels.
     return runtime
 
 

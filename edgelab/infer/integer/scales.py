@@ -1,6 +1,6 @@
 """QUANTIZE and DEQUANTIZE: from float32 to int8, from one scale of int8 to another, and back to float32.
 
-At both ends of a model and between branches of it. The formulas of the course, which no runtime follows to the last
+They stand at both ends of a model, and between its branches. The plain formulas, which no runtime follows to the last
 bit, are in `edgelab.shrink.quantize`.
 """
 
@@ -13,19 +13,19 @@ from edgelab.infer.integer.rounding import half_away, left_over, requantizer
 
 
 def quantize_input(x: np.ndarray, scale: float, zero_point: int, rule: str) -> np.ndarray:
-    """Quantize float32 to int8 as the QUANTIZE operator does, which is not quite `quantize`.
+    """Quantize float32 to int8 as the QUANTIZE operator does; some values differ from those of `quantize`.
 
-    x: float32 (n, …). rule: "away" divides by the scale and sends halves away from zero; "inverse" multiplies by the
-    rounded 1 / scale and sends halves to even; "inverse8" does so in vectors of 8 values counted over the whole image,
-    and what is left over it divides in float64, halves away from zero. Returns int8 of the shape of x.
-    Raises ValueError for NaN, and for what is more than 2^31 steps: there some kernels wrap around to the other end.
+    x: float32 (n, …). rule: "away" divides by the scale and rounds halves away from zero; "inverse" multiplies by the
+    rounded 1 / scale and rounds halves to even; "inverse8" does so in vectors of 8 values counted over the whole image,
+    and divides the values left over in float64, halves away from zero. Returns int8 of x's shape.
+    Raises ValueError for NaN, and for more than 2^31 steps, where some kernels wrap around to the other end.
 
     >>> x = np.float32([[0.25, 0.75, -0.25]])
     >>> quantize_input(x, 0.5, 0, "away").tolist(), quantize_input(x, 0.5, 0, "inverse").tolist()
     ([[1, 2, -1]], [[0, 2, 0]])
     """
     scale = np.float32(scale)
-    # With a zero point of int8 on top, the last that 32 bits hold.
+    # With a zero point of int8 added, the largest number that fits into 32 bits.
     wrong = ~(np.abs(x) <= (2**31 - 128) * np.float64(scale))
     if wrong.any():
         raise ValueError(f"x holds {x[wrong][0]}, and a step is {scale}; expected numbers of less than 2^31 steps")
@@ -39,9 +39,9 @@ def quantize_input(x: np.ndarray, scale: float, zero_point: int, rule: str) -> n
 
 
 def convert_8bit(q: np.ndarray, x_scale: float, x_zero_point: int, y_scale: float) -> np.ndarray:
-    """Turn int8 of one scale into steps of another, as XNNPACK does: the ratio has just 8 bits after the point.
+    """Turn int8 of one scale into steps of another, as XNNPACK does: the ratio has only 8 bits after the point.
 
-    q: int8. Returns int64, the output's zero point not yet added; halves go up.
+    q: int8. Returns int64, without the output's zero point; halves go up.
 
     >>> convert_8bit(np.array([10, -10], np.int8), 0.1, 0, 0.3).tolist()
     [3, -3]
@@ -64,17 +64,17 @@ def _quantize(p: Place) -> Step:
 
 
 def _quantize_kernels(p: Place) -> str:
-    """Beyond these ratios of scales XNNPACK leaves it to the optimised kernels."""
+    """Return whose kernels run it: beyond these ratios of scales XNNPACK leaves it to the optimised kernels."""
     if p.runtime != "xnnpack" or p.inputs[0].dtype == "float32":
         return p.runtime
     return p.runtime if 2**-8 <= p.affine(p.inputs[0])[0] / p.affine(p.y)[0] <= 2**7 else "builtin"
 
 
 def dequantize_output(q: np.ndarray, scale: float, zero_point: int, rule: str) -> np.ndarray:
-    """Return the float32 that the DEQUANTIZE operator makes of int8.
+    """Dequantize int8 to float32 as the DEQUANTIZE operator does.
 
-    q: int8 (n, …). rule: "exact" is scale * (q - zero_point); "vectors" rounds scale * q and scale * zero_point apart,
-    in vectors of 8 values counted over the whole image, and is exact in what is left over.
+    q: int8 (n, …). rule: "exact" is scale * (q - zero_point); "vectors" rounds scale * q and scale * zero_point
+    separately, in vectors of 8 values counted over the whole image, and is exact in the values left over.
 
     >>> dequantize_output(np.array([[-128, 0]], np.int8), 0.1, -28, "exact").tolist() == [[-10.0, np.float32(2.8)]]
     True

@@ -1,6 +1,6 @@
-"""RESHAPE, SQUEEZE, EXPAND_DIMS, PAD, TRANSPOSE, CONCATENATION: int8 values that move and stay as they are.
+"""RESHAPE, SQUEEZE, EXPAND_DIMS, PAD, TRANSPOSE, CONCATENATION: int8 values move and do not change.
 
-No arithmetic, so no rules: all runtimes agree. Input and output share their scale, which checks.py sees to.
+No arithmetic, so no rules: all runtimes agree. checks.py checks that input and output have the same scale.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from edgelab.infer.integer.place import Entry, Place, Step
 
 
 def _view(p: Place) -> Step:
-    """RESHAPE, SQUEEZE and EXPAND_DIMS: the values stay where they are."""
+    """Make the step of RESHAPE, SQUEEZE and EXPAND_DIMS: the values keep their order."""
     shape = p.y.shape[1:]
     return lambda x: x.reshape(len(x), *shape)
 

@@ -1,7 +1,11 @@
-"""Quantization: affine integers, ranges, post-training, layer by layer, and in training."""
+"""Quantization: integers with scale and zero point, calibration, files, errors layer by layer, and training."""
 
 from edgelab.shrink.quantize.affine import (
     broadcast_qparams,
+    check_channels,
+    check_floats,
+    check_integers,
+    check_range,
     choose_channel_qparams,
     choose_qparams,
     dequantize,

@@ -1,4 +1,4 @@
-"""Where quantization hurts: the error of each layer's output, against the float32 file of the same network."""
+"""The error of each layer's output in a quantized file, compared with the float32 file of the same network."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from edgelab.shrink.quantize.post_training import BETWEEN, layer_names, quantize
 class LayerError(NamedTuple):
     """The error of one layer's output. scale: of its integers, None where it is float.
 
-    sqnr_db: 10 log10 of the output's power over the error's, errors of earlier layers included; infinite without any.
-    max_error: in units of the output. saturated: share of float values outside what the integers reach, by more than
-    half a step. weights_db: the same ratio as sqnr_db for the weights alone, None for a layer without.
+    sqnr_db: 10 log10 of the output's power over the error's, errors of earlier layers included; infinite without error.
+    max_error: in units of the output. saturated: share of float values that lie beyond the integers' reach by more than
+    half a step. weights_db: the same ratio as sqnr_db for the weights alone; None for a layer without weights.
 
     >>> LayerError("conv2d_1", "CONV_2D", (14, 14, 8), 0.02, 31.5, 0.04, 0.001, 40.1).saturated
     0.001
@@ -34,8 +34,8 @@ class LayerError(NamedTuple):
 def sqnr_db(exact: np.ndarray, rounded: np.ndarray) -> float:
     """Return the signal-to-quantization-noise ratio in dB: 10 log10(sum of squares / sum of squared errors).
 
-    exact, rounded: floats of one shape. 20 dB: the error has a tenth of the signal's size; each bit more brings 6 dB.
-    Infinite where they are equal; minus infinite for an error without a signal. Raises ValueError for shapes that
+    exact, rounded: floats of one shape. At 20 dB the error is a tenth of the signal in size; each bit more adds 6 dB.
+    Returns infinity for equal arrays, minus infinity for an error without a signal. Raises ValueError for shapes that
     differ. Source: Bennett 1948; Nagel et al. 2021, section 2.
 
     >>> round(sqnr_db(np.array([3.0, 4.0]), np.array([3.3, 4.4])), 9)
@@ -43,7 +43,7 @@ def sqnr_db(exact: np.ndarray, rounded: np.ndarray) -> float:
     """
     exact, rounded = np.asarray(exact, np.float64), np.asarray(rounded, np.float64)
     if exact.shape != rounded.shape:
-        raise ValueError(f"shapes {exact.shape} and {rounded.shape} differ; expected the same values twice")
+        raise ValueError(f"shapes {exact.shape} and {rounded.shape} differ; expected the same shape for both")
     signal, noise = float((exact**2).sum()), float(((exact - rounded) ** 2).sum())
     if noise == 0:
         return float("inf")
@@ -54,9 +54,9 @@ def layer_errors(exact: bytes, quantized: bytes, x: np.ndarray) -> list[LayerErr
     """Compare a quantized .tflite with the float32 one of the same network, layer by layer, on images.
 
     exact: the float32 file. quantized: from `to_tflite`, `to_tflite_qat` or `quantize_file`. x: float32 (n, …), some
-    dozen images. Returns one row a layer in the order in which they run; quantizing and dequantizing between layers
-    have none. Layers are matched by their order, or by name where one file has more of them. Both run on LiteRT's
-    kernels without delegates. Raises ValueError where the networks differ, naming the first layer without a partner.
+    dozen images. Returns one row a layer, in the order in which layers run, without QUANTIZE and DEQUANTIZE. Layers are
+    matched by their order, or by name where one file has more of them. Both files run on LiteRT's own fast kernels.
+    Raises ValueError for different networks, with the first layer that has no partner.
     Source: Nagel et al. 2021, section 3 (debugging).
 
     >>> layer_errors(b"1234TFL2", b"1234TFL2", np.zeros((2, 4), np.float32))  # doctest: +ELLIPSIS
@@ -90,10 +90,10 @@ def one_layer_errors(
     recipe: str = "static8",
     input_range: tuple[float, float] = (0.0, 1.0),
 ) -> dict[str, float]:
-    """Quantize one layer at a time and return what that does to the logits: {name of the layer: SQNR in dB}.
+    """Quantize one layer at a time and return the SQNR of the logits: {name of the layer: dB}.
 
     exact: the float32 file. x: float32 (n, …), images to compare on. calibration, recipe, input_range: as for
-    `edgelab.shrink.quantize.quantize_file`. The lowest value names the layer to look at first. Raises as
+    `edgelab.shrink.quantize.quantize_file`. The layer with the lowest value costs most. Raises as
     `quantize_file` does.
 
     >>> from inspect import signature
@@ -130,7 +130,7 @@ def table(rows: list[LayerError]) -> str:
 
 
 def _matched(a: Graph, b: Graph) -> list[tuple[int, int]]:
-    """Return which operator of one file is which of the other."""
+    """Return the pairs of operators, (number in a, number in b), that belong to one layer."""
     here, there = (
         [(n, o.kind, g.tensors[o.outputs[0]]) for n, o in enumerate(g.operators) if o.kind not in BETWEEN]
         for g in (a, b)
@@ -150,7 +150,7 @@ def _matched(a: Graph, b: Graph) -> list[tuple[int, int]]:
 
 
 def _weights_db(a: Graph, i: int, b: Graph, j: int) -> float | None:
-    """Return the SQNR of a layer's weights in dB, None where it has none."""
+    """Return the SQNR of a layer's weights in dB, None for a layer without weights."""
     made = {o.outputs[0]: o.inputs[0] for o in b.operators if o.kind == "DEQUANTIZE"}  # weights kept in few bits
     if a.operators[i].kind not in PRODUCTS:
         return None

@@ -1,4 +1,4 @@
-"""Quantize a trained float32 .tflite with ai-edge-quantizer, layer by layer where wanted; TensorFlow isn't needed."""
+"""Quantize a trained float32 .tflite with ai-edge-quantizer, each layer by its own recipe; TensorFlow isn't needed."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ RECIPES = {
     "weights4": (4, 32),
     "float": (32, 32),
 }
-# What stands between layers, and in front of weights.
+# Operators between layers, and in front of weights.
 BETWEEN = ("QUANTIZE", "DEQUANTIZE")
 
 
 def layer_names(tflite: bytes | Graph) -> list[str]:
     """Return a name for each operator of a .tflite: its layer's, as the converter wrote it into the tensors' names.
 
-    tflite: its bytes, or what `edgelab.infer.tflite.read` returned. The weights' name counts before the output's, for
-    the output has the name of the ReLU after the layer, or of none at the end. The converter adds _1 to a layer's name;
-    operators of one layer are told apart by a 2, 3 … at the end; QUANTIZE and DEQUANTIZE are called so. Raises
-    ValueError as `read` does.
+    tflite: its bytes, or what `edgelab.infer.tflite.read` returned. The weights' name is used before the output's,
+    because the output may have the name of the ReLU after the layer, or none. The converter adds _1 to a layer's name;
+    further operators of one layer get a 2, 3 … at the end. QUANTIZE and DEQUANTIZE keep these names. Raises ValueError
+    as `read` does.
 
     >>> layer_names(Graph((), (), (), ()))
     []
@@ -61,18 +61,18 @@ def quantize_file(
     input_range: tuple[float, float] = (0.0, 1.0),
     ranges: str = "min_max",
 ) -> bytes:
-    """Quantize a float32 .tflite that is trained already.
+    """Quantize a trained float32 .tflite.
 
-    recipe: for all layers, or {regular expression: recipe}, of which the last that is found in a layer's name
-    (`layer_names`) counts; layers that none names stay float32. "static8", "static4": weights of 8 or 4 bits, int8
-    activations; "static8x16": int16 activations; "dynamic8", "dynamic4": activations rounded as they come;
-    "weights8", "weights4": weights stored so and computed with in float32; "float": as it is. Where all is static,
-    input and output are integers too. calibration: float32 (n, *input shape) in input_range, needed by static recipes.
-    labels: int (n,), optional: checks that every class is in it. ranges: of activations, from the least to the largest
-    value of all samples ("min_max"), or the quantizer's own average over the last samples ("moving_average"), which
-    cuts off what only some of them reach. Returns the file's bytes.
-    Raises ValueError or TypeError for what is no float32 .tflite, an unknown recipe, an expression that is wrong or
-    finds no layer, and unfit calibration data; RuntimeError with the quantizer's own words when it fails.
+    recipe: for all layers, or {regular expression: recipe}: the last expression found in a layer's name (`layer_names`)
+    counts, and layers that no expression finds stay float32. "static8", "static4": weights of 8 or 4 bits, int8
+    activations; "static8x16": int16 activations; "dynamic8", "dynamic4": activations quantized at run time;
+    "weights8", "weights4": weights stored in 8 or 4 bits, float32 arithmetic; "float": unchanged. If all recipes are
+    static, input and output are integers too. calibration: float32 (n, *input shape) in input_range, needed by static
+    recipes. labels: int (n,), optional: checks that every class is in it. ranges: of activations, "min_max" from the
+    least to the largest value of all samples, or "moving_average", the quantizer's own average over the samples, which
+    clips values that only some samples reach. Returns the file's bytes.
+    Raises ValueError or TypeError for a file that is not a float32 .tflite, an unknown recipe, an expression that is
+    wrong or finds no layer, and unfit calibration data; RuntimeError with the quantizer's message when it fails.
     Source: Jacob et al. 2018, section 2; Nagel et al. 2021, section 3.
 
     >>> quantize_file(b"1234TFL3", "int5")  # doctest: +ELLIPSIS
@@ -97,10 +97,10 @@ def quantize_file(
 def quantize_each(
     tflite: bytes, recipe: str, calibration: np.ndarray | None = None, input_range: tuple[float, float] = (0.0, 1.0)
 ) -> dict[str, bytes]:
-    """Return for each layer with weights the file in which this layer alone is quantized; the rest stays float32.
+    """Return for each layer with weights a file in which only this layer is quantized; the rest stays float32.
 
-    tflite, recipe, calibration, input_range: as for `quantize_file`; calibrated once for all. Returns {name of the
-    layer, as `layer_names` has it: bytes}. Raises as `quantize_file` does.
+    tflite, recipe, calibration, input_range: as for `quantize_file`. Calibrates once for all files. Returns {name of
+    the layer, from `layer_names`: bytes}. Raises as `quantize_file` does.
 
     >>> from inspect import signature
     >>> list(signature(quantize_each).parameters)[:3]
@@ -138,7 +138,7 @@ def _check_recipes(recipes: Any) -> None:
 
 
 def _float_graph(tflite: bytes) -> Graph:
-    """Return what is in a float32 .tflite of one input and one output; raise ValueError for another one."""
+    """Return the graph of a float32 .tflite with one input and one output; raise ValueError for another file."""
     graph = read(tflite)
     ends = [graph.tensors[i] for i in (*graph.inputs, *graph.outputs)]
     if (len(graph.inputs), len(graph.outputs)) != (1, 1):
@@ -157,14 +157,14 @@ def _float_graph(tflite: bytes) -> Graph:
 
 
 def _exactly(name: str) -> str:
-    """Return the regular expression by which the quantizer finds the operator that makes this tensor, and no other."""
+    """Return the regular expression that finds the operator that makes this tensor, and no other."""
     import re
 
     return f"^{re.escape(name)};?$"
 
 
 def _chosen(graph: Graph, named: Mapping[str, str]) -> dict[str, str]:
-    """Return the recipes by what the quantizer searches, its outputs' names, in place of layers' names."""
+    """Return the recipes by the quantizer's own keys: names of output tensors in place of names of layers."""
     import re
 
     chosen, names = {}, layer_names(graph)
@@ -176,17 +176,17 @@ def _chosen(graph: Graph, named: Mapping[str, str]) -> dict[str, str]:
         if not found:
             raise ValueError(f"{expression!r} finds no layer; there are: {', '.join(dict.fromkeys(names))}")
         if len(found) == len(names):
-            chosen = {".*": recipe}  # the ends too, and nothing said before is left
+            chosen = {".*": recipe}  # input and output too; it replaces all earlier recipes
             continue
         for number in found:
             key = _exactly(graph.tensors[graph.operators[number].outputs[0]].name)
-            chosen.pop(key, None)  # the last one counts
+            chosen.pop(key, None)  # the last recipe counts
             chosen[key] = recipe
     return chosen
 
 
 def _quantizer(tflite: bytes, chosen: Mapping[str, str]) -> Any:
-    """Return an ai-edge-quantizer that will do what was chosen."""
+    """Return an ai-edge-quantizer with the chosen recipes."""
     from ai_edge_quantizer import qtyping, quantizer
 
     made, every = quantizer.Quantizer(tflite), qtyping.TFLOperationName.ALL_SUPPORTED
@@ -208,7 +208,9 @@ def _calibrated(quantizer: Any, tflite: bytes, calibration: np.ndarray, ranges: 
 
     signatures = Interpreter(model_content=tflite).get_signature_list()
     if len(signatures) != 1:
-        raise ValueError(f"the file has {len(signatures)} signatures; expected one, as to_tflite writes it")
+        raise ValueError(
+            f"the file has {len(signatures)} signatures; expected one, as to_tflite writes it. Convert the model again"
+        )
     ((key, ends),) = signatures.items()
     every = [{ends["inputs"][0]: sample[None]} for sample in calibration]
     found = quantizer.calibrate({key: every if ranges == "moving_average" else every[:1]}, num_threads=1)
@@ -224,10 +226,10 @@ def _calibrated(quantizer: Any, tflite: bytes, calibration: np.ndarray, ranges: 
 
 
 def tensor_values(tflite: bytes, x: np.ndarray) -> dict[int, np.ndarray]:
-    """Run a .tflite and return what its operators make of images, in real numbers: {number of the tensor: (n, …)}.
+    """Run a .tflite and return the values of all tensors that it computes, as real numbers: {number: (n, …)}.
 
-    tflite: of one image in. x: float32 (n, …), quantized here where the input is int8 or int16; all is kept, so a few
-    dozen images. LiteRT's kernels without delegates. Raises ValueError for a damaged file, or images of another shape.
+    tflite: takes one image. x: float32 (n, …), a few dozen images, as all values are kept; quantized here if the input
+    is int8 or int16. Runs on LiteRT's own fast kernels. Raises ValueError for a damaged file, or x of another shape.
 
     >>> tensor_values(b"1234TFL2", np.zeros((2, 28, 28, 1), np.float32))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -244,7 +246,7 @@ def tensor_values(tflite: bytes, x: np.ndarray) -> dict[int, np.ndarray]:
         x = quantize(x, image.scale[0], image.zero_point[0], bits)
     interpreter = open_interpreter(tflite, "builtin", keep=True)
     numbers = list(graph.inputs)
-    for operator in graph.operators:  # not weights, made of constants alone
+    for operator in graph.operators:  # without those that compute weights from constants alone
         numbers += operator.outputs if set(operator.inputs) & set(numbers) else ()
     numbers = numbers[1:]
     kept: dict[int, list[np.ndarray]] = {number: [] for number in numbers}
@@ -257,9 +259,9 @@ def tensor_values(tflite: bytes, x: np.ndarray) -> dict[int, np.ndarray]:
 
 
 def real_values(values: np.ndarray, tensor: Tensor) -> np.ndarray:
-    """Return the real numbers that a tensor's values stand for: scale * (q - zero_point), or themselves.
+    """Return the real numbers that a tensor's values stand for: scale * (q - zero_point).
 
-    values: of that tensor, of a .tflite. Returns float32 for integers that have a scale, else the values.
+    values: of that tensor of a .tflite. Returns float32 for integers with a scale, other values unchanged.
 
     >>> tensor = Tensor("x", (1, 2), "int8", np.float32([0.5]), np.array([1]))
     >>> real_values(np.array([[1, 3]], np.int8), tensor).tolist()

@@ -1,4 +1,4 @@
-"""Quantization-aware training by hand: a Keras model that computes with the rounded weights and activations to come."""
+"""Quantization-aware training: a Keras model that computes in float with weights and activations rounded to scales."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-# Layers with a kernel, which is rounded; layers whose results are rounded; layers that leave values on their scale.
+# Layers whose kernel is rounded; layers whose output is rounded; layers that keep the scale of their input.
 KERNELS = ("Conv2D", "DepthwiseConv2D", "Dense")
 COMPUTING = (*KERNELS, "Add", "GlobalAveragePooling2D", "ReLU", "Activation")
 MOVING = ("InputLayer", "MaxPooling2D", "AveragePooling2D", "Flatten", "Reshape", "Dropout", "ZeroPadding2D")
 
 
 def fake_quantize(x: tf.Tensor, low: tf.Tensor, high: tf.Tensor, bits: int = 8, narrow: bool = False) -> tf.Tensor:
-    """Round x to the nearest of 2**bits values from low to high, and stay float: what int8 would make of it.
+    """Quantize x and dequantize it: round to the nearest of 2**bits values from low to high, in float.
 
     x: float32. low <= 0 <= high: scalars, or (channels,) along the last axis of x; moved by less than half a step so
-    that 0 is among the values. narrow: one value less, so that a symmetric range has a symmetric grid. The gradient is
-    the straight-through estimator's: rounding counts as the identity, so dx = dy inside the range and 0 outside.
-    Returns x's shape. Source: Jacob et al. 2018, section 3, eq. 12; Bengio et al. 2013 (straight through).
+    that 0 is one of the values. narrow: one value less, for symmetric ranges. Returns float32 of x's shape. The
+    gradient is straight through: dx = dy inside the range, 0 outside. Raises as TensorFlow does.
+    Source: Jacob et al. 2018, section 3, eq. 12; Bengio et al. 2013 (straight through).
 
     >>> fake_quantize(np.float32([-1.0, 0.1, 0.4, 9.0]), 0.0, 1.5, bits=2).numpy().tolist()
     [0.0, 0.0, 0.5, 1.5]
@@ -42,11 +42,11 @@ def fake_quantize(x: tf.Tensor, low: tf.Tensor, high: tf.Tensor, bits: int = 8, 
 
 
 def fake_quantize_kernel(w: tf.Tensor, bits: int = 8, per_channel: bool = True) -> tf.Tensor:
-    """Round weights to 2**bits - 1 values, symmetric around 0 and reaching to the largest of each channel.
+    """Round weights to 2**bits - 1 values, symmetric around 0, up to the largest magnitude of each channel, or of all.
 
-    w: float32, channels last. per_channel: or to the largest of all. A channel's range is at least 1/1000 of the widest
-    channel's, so that one that died has a scale all the same. Returns w's shape; the gradient is dy, as all of w lies
-    within the ranges, which count as constants. Source: Jacob et al. 2018, section 3; Krishnamoorthi 2018, section 3.
+    w: float32, channels last. Returns float32 of w's shape; dw = dy, as the ranges contain all of w and count as
+    constants. A range is at least 1/1000 of the widest, so that a channel of zeros has a scale too.
+    Source: Jacob et al. 2018, section 3; Krishnamoorthi 2018, section 3.
 
     >>> fake_quantize_kernel(np.float32([[1.0, 10.0], [-0.6, 4.0]]), bits=2).numpy().round(3).tolist()
     [[1.0, 10.0], [-1.0, 0.0]]
@@ -56,7 +56,7 @@ def fake_quantize_kernel(w: tf.Tensor, bits: int = 8, per_channel: bool = True) 
     largest = tf.reduce_max(tf.abs(w), axis=list(range(len(w.shape) - 1)) if per_channel else None)
     widest = tf.reduce_max(largest)
     largest = tf.maximum(largest, tf.where(widest > 0, widest / 1000, 1.0))
-    # A millionth more: the last bit of the range's end would else decide whether the largest weight has a gradient.
+    # A millionth wider: otherwise the last bit of the end decides whether the largest weight has a gradient.
     largest = tf.stop_gradient(largest * (1 + 1e-6))
     return fake_quantize(w, -largest, largest, bits, narrow=True)
 
@@ -64,9 +64,9 @@ def fake_quantize_kernel(w: tf.Tensor, bits: int = 8, per_channel: bool = True) 
 def moving_range(momentum: float = 0.99, name: str | None = None) -> keras.Layer:
     """Make a Keras layer that rounds activations to int8, within a range that it learns while the model trains.
 
-    Its weights `low` and `high` follow the least and the largest value of each batch: their mean over the first
-    1 / (1 - momentum) batches, then a moving average. `batches` counts them. Until then the range, and with it the
-    layer's output outside training, is NaN. Source: Jacob et al. 2018, section 3.1.
+    Its weights low and high follow the least and the largest value of each batch: their mean over the first
+    1 / (1 - momentum) batches, then a moving average. Before the first batch they and the output are NaN.
+    Input and output: float32, any shape. Source: Jacob et al. 2018, section 3.1.
 
     >>> layer = moving_range()
     >>> y = layer(np.float32([0.0, 2.0]), training=True)
@@ -77,7 +77,7 @@ def moving_range(momentum: float = 0.99, name: str | None = None) -> keras.Layer
     import tensorflow as tf
 
     class MovingRange(keras.layers.Layer):
-        watching = False  # learn outside training too
+        watching = False  # True: learns outside training too
 
         def build(self, shape):
             nothing = keras.initializers.Constant(float("nan"))
@@ -92,17 +92,17 @@ def moving_range(momentum: float = 0.99, name: str | None = None) -> keras.Layer
                     now = tf.minimum(now, 0.0) if edge is self.low else tf.maximum(now, 0.0)
                     edge.assign(tf.where(first, now, edge + share * (now - edge)))
                 self.batches.assign_add(1.0)
-            # A layer whose outputs are all 0 has a scale all the same.
+            # Outputs of only 0 need a scale too.
             return fake_quantize(x, self.low, tf.maximum(self.high, self.low + 1e-3))
 
     return MovingRange(name=name)
 
 
 def rounded(layer: keras.Layer, bits: int = 8) -> keras.Layer:
-    """Make a Keras layer that does what a Conv2D, DepthwiseConv2D or Dense does, with its kernel rounded to bits.
+    """Wrap a Conv2D, DepthwiseConv2D or Dense layer so that it computes with its kernel rounded to bits.
 
-    layer: built or not; the new one trains its weights, in float. The scales are per channel, but a Dense layer's one
-    for all: the converter refuses more. Source: Jacob et al. 2018, section 3, figure 1.1b.
+    layer: built or not; training changes its float weights. Scales are per channel; a Dense layer has one for all, as
+    the converter refuses more. Source: Jacob et al. 2018, section 3, figure 1.1b.
 
     >>> from keras import layers
     >>> layer = rounded(layers.Dense(1, kernel_initializer="ones"), bits=4)
@@ -131,14 +131,14 @@ def rounded(layer: keras.Layer, bits: int = 8) -> keras.Layer:
 
 
 def quantize_aware(model: keras.Model, bits: int = 8, momentum: float = 0.99) -> keras.Model:
-    """Build the model that computes in float what its int8 form will: weights and activations rounded to their scales.
+    """Build a model that computes in float what its int8 form will: weights and activations rounded to their scales.
 
     model: Sequential or functional, one input, trained, BatchNorm folded (`edgelab.shrink.convert.fold`). bits: of the
-    weights, 8 or 4; activations have 8. momentum: see `moving_range`. Between layers there is one rounding for the
-    input and one for each result; a ReLU belongs to the layer before it. Returns a new model with copies of the
-    weights, to be trained a few epochs with a small learning rate, e.g. by `edgelab.train.fitting.fit`, and
-    converted by `to_tflite_qat`. Raises ValueError for other bits and for a layer that isn't supported, named, with
-    what to do. Source: Jacob et al. 2018, section 3, algorithm 1.
+    weights, 8 or 4; activations have 8. momentum: as in `moving_range`. The input and the output of each layer are
+    rounded, with one range each; a ReLU belongs to the layer before it. Returns a new model with copies of the weights:
+    train it for a few epochs with a small learning rate, for example by `edgelab.train.fitting.fit`, and convert it by
+    `to_tflite_qat`. Raises ValueError for other bits, and for a layer that isn't supported, with its name and what to
+    do. Source: Jacob et al. 2018, section 3, algorithm 1.
 
     >>> from keras import Input, Sequential, layers
     >>> net = Sequential([Input((8, 8, 1)), layers.Conv2D(4, 3), layers.ReLU(), layers.Flatten(), layers.Dense(2)])
@@ -148,7 +148,7 @@ def quantize_aware(model: keras.Model, bits: int = 8, momentum: float = 0.99) ->
     import keras
 
     if bits not in (8, 4):
-        raise ValueError(f"bits is {bits!r}; expected 8 or 4: what LiteRT's integer kernels take as weights")
+        raise ValueError(f"bits is {bits!r}; expected 8 or 4, the weights that LiteRT's integer kernels take")
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ValueError(f"{model.name} has {len(model.inputs)} inputs, {len(model.outputs)} outputs; expected one")
     graph = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
@@ -173,7 +173,7 @@ def quantize_aware(model: keras.Model, bits: int = 8, momentum: float = 0.99) ->
         y = new(x if kind == "Add" else x[0])
         if kind in KERNELS:
             new.layer.set_weights(layer.get_weights())
-        # Nobody sees what a ReLU reads: it is computed and cut in one go.
+        # A layer and its ReLU are one operator of the file, so only the ReLU's output is rounded.
         fused = not _is_relu(layer) and [_is_relu(reader) for reader in readers[layer.name]] == [True]
         ranged = kind in COMPUTING and not fused
         values[layer.name] = moving_range(momentum, f"{layer.name}_range")(y) if ranged else y
@@ -187,7 +187,7 @@ def _is_relu(layer: keras.Layer) -> bool:
 
 
 def _check_layers(model: keras.Model) -> None:
-    """Raise ValueError for a layer that the converter could not turn into integers as it was trained."""
+    """Raise ValueError for a layer that the converter can't convert to the integers that it was trained for."""
     for layer in model.layers:
         kind, does = type(layer).__name__, getattr(getattr(layer, "activation", None), "__name__", "linear")
         what = f"layer {layer.name!r} of {model.name!r}"
@@ -202,7 +202,7 @@ def _check_layers(model: keras.Model) -> None:
         if getattr(layer, "groups", 1) != 1:
             raise ValueError(f"{what} has {layer.groups} groups; expected 1, or a DepthwiseConv2D")
         if len(layer._inbound_nodes) != 1:
-            raise ValueError(f"{what} is used {len(layer._inbound_nodes)} times; expected once, as its range is one")
+            raise ValueError(f"{what} is used {len(layer._inbound_nodes)} times; expected once, as it has one range")
 
 
 def _ranges(model: keras.Model) -> list[keras.Layer]:
@@ -214,11 +214,11 @@ def _ranges(model: keras.Model) -> list[keras.Layer]:
 
 
 def learn_ranges(model: keras.Model, x: np.ndarray, batch_size: int = 100) -> None:
-    """Learn the ranges of activations from images, without training: what calibration does.
+    """Learn the ranges of activations from images without training the weights: calibration.
 
-    model: from `quantize_aware`. x: uint8 (n, h, w) or (n, h, w, channels), training images, 100 or more. Weights stay;
-    ranges that were learned before are moved on. Raises ValueError for a model without ranges; TypeError or ValueError
-    for images that can't stand for what the model will meet: another dtype or shape, too few, all alike.
+    model: from `quantize_aware`. x: uint8 (n, h, w) or (n, h, w, channels), training images, 100 or more. Ranges that
+    were learned before are updated. Raises ValueError for a model without ranges; TypeError or ValueError for images of
+    another dtype or shape, too few, or all alike.
 
     >>> from keras import Input, Sequential, layers
     >>> model = quantize_aware(Sequential([Input((2, 2, 1)), layers.Flatten(), layers.Dense(2)]))
@@ -229,7 +229,7 @@ def learn_ranges(model: keras.Model, x: np.ndarray, batch_size: int = 100) -> No
     layers = _ranges(model)
     check_images(x, size=model.input_shape[1:])
     images = x if x.ndim == 4 else x[..., None]
-    # Some that are spread over all of them tell as much: 60,000 as float32 would take 188 MB.
+    # About 200 images, spread over all, are enough for the check: 60,000 as float32 would take 188 MB.
     some = images[:: max(1, len(x) // 200)]
     check_calibration(some.astype(np.float32) / 255, some.shape[1:])
     try:
@@ -243,11 +243,11 @@ def learn_ranges(model: keras.Model, x: np.ndarray, batch_size: int = 100) -> No
 
 
 def to_tflite_qat(model: keras.Model) -> bytes:
-    """Convert a quantization-aware model to a .tflite in integers, by the ranges that it learned: without calibration.
+    """Convert a quantization-aware model to a .tflite in integers, with the ranges that it learned.
 
     model: from `quantize_aware`, trained. Returns the file's bytes: batch 1, int8 input, activations and output,
-    weights of int8 or, where the model has 4 bits, int4, two in a byte; biases int32. Raises ValueError for a model
-    without ranges, or with one that met no data, and RuntimeError with the converter's own words when it fails.
+    weights of int8, or of int4 with two in a byte if the model has 4 bits; biases int32. Raises ValueError for a model
+    without ranges, or with a range that has seen no data; RuntimeError for tensors that stay float.
     Source: Jacob et al. 2018, sections 2.4 and 3.
 
     >>> from keras import Input, Sequential, layers
@@ -275,15 +275,17 @@ def to_tflite_qat(model: keras.Model) -> bytes:
         tflite = converter.convert()
     left = [t.name for t in read(tflite).tensors if t.dtype.startswith("float")]
     if left:
-        raise RuntimeError(f"{model.name!r}: the converter left {left[0]!r} in float, and {len(left) - 1} others")
+        raise RuntimeError(
+            f"{model.name!r}: the converter left {left[0]!r} float, and {len(left) - 1} others; expected only integers"
+        )
     return _for_all_kernels(tflite)
 
 
 def _for_all_kernels(tflite: bytes) -> bytes:
-    """Return the file with a version of the depthwise convolution that all of LiteRT's kernels say they have.
+    """Return the file with version 6 of the depthwise convolution, for which all of LiteRT's kernels are registered.
 
-    The converter asks for version 7 where weights are int4. The reference kernels run those too, but are registered
-    for versions up to 6, and the file would not open.
+    The converter writes version 7 for int4 weights. The reference kernels run those too, but are registered for
+    versions up to 6, so the file would not open.
     """
     from ai_edge_litert import schema_py_generated as schema
 

@@ -226,7 +226,7 @@ def badge(name: str, notebook: nbformat.NotebookNode) -> list[str]:
 def budget(name: str, notebook: nbformat.NotebookNode) -> list[str]:
     """Without a budget, nothing holds a notebook to Binder's memory and a reader's patience."""
     found = notebook.metadata.get("edgelab", {}).get("budget", {})
-    memory = 300 if name[:2] in WITHOUT_TENSORFLOW else 1050
+    memory = 300 if name[:2] in WITHOUT_TENSORFLOW else 1000
     problems = []
     for key, most in (("seconds", 90), ("memory_mb", memory)):
         value = found.get(key)
@@ -453,7 +453,7 @@ SPOILT = (
     (badge, "no badge", "05_x", lambda nb: nb.cells[0].update(source="# A title")),
     (budget, "none", "05_x", lambda nb: nb.metadata.pop("edgelab")),
     (budget, "too long", "05_x", lambda nb: nb.metadata.edgelab.budget.update(seconds=91)),
-    (budget, "too much", "05_x", lambda nb: nb.metadata.edgelab.budget.update(memory_mb=1051)),
+    (budget, "too much", "05_x", lambda nb: nb.metadata.edgelab.budget.update(memory_mb=1001)),
     (budget, "too much without TensorFlow", "10_x", lambda nb: nb.metadata.edgelab.budget.update(memory_mb=301)),
     (budget, "a text", "05_x", lambda nb: nb.metadata.edgelab.budget.update(seconds="60")),
     (budget, "slower than it says", "05_x", lambda nb: nb.metadata.edgelab.update(cost={"seconds": 61})),
@@ -488,7 +488,7 @@ def test_a_rule_finds_what_it_is_for(rule, what, name, spoil, monkeypatch):
 def test_what_the_bounds_allow_is_no_problem():
     """A notebook may use all of its budget, and a mirrored cell is as long as its function."""
     notebook = good("00_made_up")
-    notebook.metadata.edgelab.budget.update(seconds=90, memory_mb=1050)
+    notebook.metadata.edgelab.budget.update(seconds=90, memory_mb=1000)
     mirrored = new_code_cell(
         "\n".join("1" * 40), execution_count=6, metadata={"tags": ["source:edgelab.maths.nn.dense"]}
     )

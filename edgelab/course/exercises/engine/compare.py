@@ -47,7 +47,7 @@ def disagreement(
     'f(2) is too large'
     """
     if isinstance(got.error, TooLate):
-        return f"{call} has not ended after {got.error.args[0]:g} seconds; does a loop in it never end?"
+        return f"{call} has not ended after {got.error.args[0]:g} seconds: look for a loop that never ends"
     if expected.error is not None:
         if isinstance(got.error, type(expected.error)):
             return ""

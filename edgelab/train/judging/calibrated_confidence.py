@@ -86,9 +86,9 @@ def expected_calibration_error(probabilities: np.ndarray, y: np.ndarray, bins: i
 def fit_temperature(logits: np.ndarray, y: np.ndarray) -> float:
     """Find the temperature T for which softmax(logits / T) has the smallest cross-entropy; no answer changes.
 
-    logits: (n, classes) of images that were not trained on. y: int (n,). T > 1: the confidence was too high. Finds by
-    bisection where the slope in 1 / T is 0; the slope only grows. Raises ValueError where no T is best: all answers
-    are right, or no better than chance. Guo et al. 2017, section 4.2.
+    logits: (n, classes) of images that were not trained on. y: int (n,). T > 1: the confidence was too high. The slope
+    of the cross-entropy against 1 / T grows with 1 / T; bisection finds where it is 0. Raises ValueError where no T is
+    best: all answers are right, or they are no better than chance. Guo et al. 2017, section 4.2.
 
     >>> z = np.log(np.array([[0.99, 0.01]] * 4))
     >>> round(fit_temperature(z, np.array([0, 0, 0, 1])), 3)  # right in 3 of 4 cases: log 99 / log 3
@@ -128,8 +128,9 @@ class Abstention(NamedTuple):
 def abstention(probabilities: np.ndarray, y: np.ndarray) -> Abstention:
     """Compute for each possible threshold the share of images answered, and the share of those answers that is right.
 
-    probabilities: (n, classes). y: int (n,). Returns one row for each distinct confidence, from the highest alone
-    to all answers. Raises as `confidence` does. Chow 1970; El-Yaniv and Wiener 2010 (risk = 1 - accuracy, coverage).
+    probabilities: (n, classes). y: int (n,). Returns one row for each distinct confidence, the highest first: in the
+    first row only the answers of that confidence are given, in the last row all are. Raises as `confidence` does.
+    Chow 1970; El-Yaniv and Wiener 2010 (risk = 1 - accuracy, coverage).
 
     >>> found = abstention(np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1]))
     >>> found.threshold.tolist(), found.accuracy.round(3).tolist()

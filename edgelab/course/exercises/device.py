@@ -80,9 +80,9 @@ def _outside(x: np.ndarray, scale: float, zero_point: int) -> bool:
     ],
 )
 def as_int8(x: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    """Return the int8 values, x / scale + zero_point to the nearest integer, for real numbers x of any size.
+    """Return the int8 values, x / scale + zero_point rounded to the nearest integer. x: real numbers, large ones too.
 
-    Those out of range, however far, become the nearest value that int8 has.
+    A value beyond the range of int8, however far, becomes the nearest end of the range.
     """
     q = np.rint(x / scale) + zero_point
     return np.clip(q, -128, 127).astype(np.int8)
@@ -121,7 +121,7 @@ def as_int8(x: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     ],
 )
 def unfit(x: np.ndarray) -> bool:
-    """Return True where x is no input for the model: a pixel outside 0 to 1, infinite, or NaN; 0 and 1 are good."""
+    """Return True where the model must refuse x: a pixel below 0, above 1, infinite or NaN. 0 and 1 are allowed."""
     return bool(not ((x >= 0) & (x <= 1)).all())
 
 

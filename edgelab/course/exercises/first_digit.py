@@ -47,7 +47,7 @@ from edgelab.course.exercises.engine.check import BODY, Boundary, Mistake, exerc
     bug=("e.sum(axis=1, keepdims=True)", "e.sum(axis=0)"),
 )
 def surest(logits: np.ndarray) -> np.ndarray:
-    """Return for each image the probability (softmax) of its likeliest digit: logits (n, 10) of any size to (n,)."""
+    """Return for each image the softmax probability of its likeliest digit, (n,). logits: (n, 10), large ones too."""
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return (e / e.sum(axis=1, keepdims=True)).max(axis=1)
 
@@ -141,7 +141,7 @@ def centre_of_mass(image: np.ndarray) -> tuple[float, float]:
     bug=("8 * image_bytes", "image_bytes"),
 )
 def line_carries(image_bytes: int, images_per_second: float, megabits_per_second: float) -> bool:
-    """Say whether a line of so many megabits (millions of bits) a second carries all images, also when just full."""
+    """Say whether a line carries all images, exactly full included. A megabit is a million bits."""
     return 8 * image_bytes * images_per_second <= megabits_per_second * 1e6
 
 

@@ -159,8 +159,8 @@ def balanced_accuracy(labels: np.ndarray, answers: np.ndarray) -> float:
 def worth_answering(probabilities: np.ndarray, wrong: float, asking: float) -> np.ndarray:
     """Return for each image whether answering costs less, on average, than asking a person.
 
-    probabilities: (n, classes), the true ones; the answer is the likeliest class. wrong, asking: what a wrong answer
-    costs, and what asking costs; a right answer costs nothing. Returns bool (n,); False where both cost the same.
+    probabilities: (n, classes), assumed to be correct; the answer is the likeliest class. wrong, asking: the cost of a
+    wrong answer and of asking; a right answer costs nothing. Returns bool (n,); False where both cost the same.
     """
     risk = 1 - probabilities.max(axis=1)
     return risk * wrong < asking

@@ -98,7 +98,7 @@ def values_left(side: int, kernels: tuple[int, ...]) -> int:
     boundaries=[Boundary(lambda p, labels: len(labels) > 1, "it is right for one image alone: look at the mean")],
 )
 def categorical_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean of -log p (natural) of the right class. probabilities: (n, 10). labels: integers 0 to 9, (n,)."""
+    """Return the mean of -ln p of the right class, a probability p. probabilities: (n, 10). labels: 0 to 9, (n,)."""
     one_hot = np.eye(10)[labels]
     return float(-(one_hot * np.log(probabilities)).sum(axis=1).mean())
 
@@ -177,7 +177,7 @@ def steps_in_an_epoch(images: int, batch_size: int) -> int:
     ],
 )
 def standardise(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return both with the mean of the training images taken off, divided by their standard deviation. (n, h, w).
+    """Subtract the training images' mean from both, divide by their standard deviation, and return both. (n, h, w).
 
     One mean and one standard deviation (np.std) for all pixels of all training images.
     """

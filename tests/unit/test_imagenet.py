@@ -153,7 +153,10 @@ def test_input_is_enlarged_in_three_channels_and_scaled_as_the_backbone_wants(na
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: imagenet_backbone("ResNet999", weights=None), "unknown backbone 'ResNet999'; expected one of: MobileNetV2"),
+        (
+            lambda: imagenet_backbone("ResNet999", weights=None),
+            "unknown backbone 'ResNet999'; expected one of: MobileNetV2",
+        ),
         (lambda: imagenet_backbone(size=100, weights=None), "size is 100; expected 96, 128"),
         (lambda: to_backbone_input(np.zeros((28, 28, 1))), r"shape \(28, 28, 1\); expected \(n, h, w, 1\)"),
         (lambda: to_backbone_input(np.zeros((2, 28, 28, 4))), r"shape \(2, 28, 28, 4\)"),

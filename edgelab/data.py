@@ -168,6 +168,13 @@ def check_images(
     if x.ndim not in (3, 4) or len(x) == 0:
         raise ValueError(f"images have shape {x.shape}; expected (n, height, width) or (n, height, width, channels)")
     found = (*x.shape[1:], 1)[:3]
+    if size is not None and len(size) == 2:  # a model without an axis of channels
+        size = (*size, 1)
+    if size is not None and len(size) != 3:
+        raise ValueError(
+            f"images are {'×'.join(map(str, found))}; the model takes {'×'.join(map(str, size))}. Begin it with "
+            f"Input(({', '.join(map(str, found))})), then Flatten() or Reshape for layers that take another shape"
+        )
     if size is not None and any(wanted not in (None, given) for wanted, given in zip(size, found, strict=True)):
         raise ValueError(
             f"images are {'×'.join(map(str, found))}; the model takes {'×'.join(map(str, size))} "

@@ -12,6 +12,7 @@ from edgelab.train.fitting.augmentation import Augment
 from edgelab.train.fitting.batches import stream
 from edgelab.train.fitting.callbacks import guard
 from edgelab.train.judging.evaluation import predict
+from edgelab.train.structure import calls, check_classifier, check_declared, every_layer, rebuilt
 
 if TYPE_CHECKING:
     import keras
@@ -68,10 +69,10 @@ def turned(images: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def cut_head(model: keras.Model, pool: int | None = None) -> keras.Model:
     """Cut the dense layers off a classifier: return a copy of what comes before them, from images to features.
 
-    model: a Keras classifier that ends in global average pooling and dense layers. pool: None keeps that pooling: one
-    feature for each channel, without its place. A number averages over pool × pool pixels of the last map and flattens
-    the result: more features, with their places. Returns a model (n, h, w, c) -> (n, features). Raises ValueError for
-    a model without global average pooling.
+    model: a Keras classifier that ends in global average pooling and dense layers, in it or in an inner model. pool:
+    None keeps that pooling: one feature for each channel, without its place. A number averages over pool × pool pixels
+    of the last map and flattens the result: more features, with their places. Returns a model (n, h, w, c) -> (n,
+    features). Raises ValueError for a model without global average pooling.
 
     >>> from keras import Input, Sequential, layers
     >>> last = [layers.Conv2D(16, 3, strides=2), layers.GlobalAveragePooling2D(), layers.Dense(10)]
@@ -79,19 +80,17 @@ def cut_head(model: keras.Model, pool: int | None = None) -> keras.Model:
     >>> cut_head(model).output_shape, cut_head(model, pool=2).output_shape
     ((None, 16), (None, 784))
     """
-    from keras import Model, layers, models
+    from keras import Model, layers
 
-    pooled = [layer for layer in model.layers if isinstance(layer, layers.GlobalAveragePooling2D)]
+    model = rebuilt(model)  # without inner models, and the copy that is returned
+    pooled = [node for node in calls(model) if isinstance(node.operation, layers.GlobalAveragePooling2D)]
     if not pooled:
         found = ", ".join(type(layer).__name__ for layer in model.layers[-3:])
         raise ValueError(f"{model.name} ends in {found}; expected a GlobalAveragePooling2D before its dense layers")
-    features = pooled[-1].output
+    features = pooled[-1].outputs[0]
     if pool is not None:
-        features = layers.Flatten()(layers.AveragePooling2D(pool, padding="same")(pooled[-1].input))
-    part = Model(model.inputs[0], features)
-    copy = models.clone_model(part)
-    copy.set_weights(part.get_weights())
-    return copy
+        features = layers.Flatten()(layers.AveragePooling2D(pool, padding="same")(pooled[-1].input_tensors[0]))
+    return Model(model.inputs[0], features)
 
 
 def probe(backbone: keras.Model, x: np.ndarray, y: np.ndarray, strength: float = 1.0) -> keras.Model:
@@ -111,6 +110,7 @@ def probe(backbone: keras.Model, x: np.ndarray, y: np.ndarray, strength: float =
     from keras import Model, layers, models
     from sklearn.linear_model import LogisticRegression
 
+    check_declared(backbone, outputs=1)
     check_images(x, y)
     if not np.array_equal(np.unique(y), np.arange(max(2, np.max(y) + 1))):
         raise ValueError(f"labels are of classes {np.unique(y).tolist()}; expected 0, 1, … without a gap, two or more")
@@ -153,10 +153,15 @@ def fine_tune(
     """
     import keras
 
-    check_images(x, y, classes=model.output_shape[-1], size=model.input_shape[1:])
-    for layer in model.layers:
+    size, classes = check_classifier(model)
+    check_images(x, y, classes=classes, size=size)
+    for layer in every_layer(model):  # also those of a backbone inside the model
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = batch_statistics  # Keras runs an untrainable BatchNorm as in inference
+    if not model.trainable_variables:
+        raise ValueError(
+            f"model {model.name!r} has no trainable weights. Set trainable = True on it, or on some layers"
+        )
     rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     model.compile(keras.optimizers.Adam(rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.optimizer.build(model.trainable_variables)  # made in the first trace, they would cause a second

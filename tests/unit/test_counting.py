@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from _examples import examples
 from _shufflenet import MILLION_MACS, shufflenet_v1
@@ -352,6 +353,49 @@ def test_what_cannot_be_counted_is_refused_by_name():
         x = Input(shape)
         with pytest.raises(ValueError, match=says):
             count(Model(x, make(x)))
+
+
+def test_only_what_is_known_to_multiply_nothing_counts_nothing():
+    """Layers and operations that multiply, and were on no list, counted 0; so did functions of one's own."""
+    import keras
+    from keras import Input, Model, layers, ops
+
+    class Own(layers.Layer):
+        def call(self, x):
+            return ops.matmul(x, ops.transpose(x, (0, 2, 1)))
+
+    x, image, signal = Input((6, 2, 4)), Input((8, 8, 4)), Input((4000,))
+    depthwise, pointwise = np.ones((3, 3, 4, 1), np.float32), np.ones((1, 1, 4, 6), np.float32)
+    steps = layers.Reshape((6, 8))(x)
+    for y, says in (
+        (ops.dot_product_attention(x, x, x), "DotProductAttention"),
+        (ops.separable_conv(image, depthwise, pointwise), "SeparableConv"),
+        (ops.conv_transpose(image, np.ones((3, 3, 5, 4), np.float32), 2), "ConvTranspose"),
+        (ops.inner(x, np.ones((3, 4), np.float32)), "Inner"),
+        (ops.dot(x, np.ones((4, 3), np.float32)), "Dot"),
+        (ops.outer(x, x), "Outer"),
+        (ops.einsum("bij,bkj->bik", steps, steps), "Einsum"),
+        (ops.rfft(signal)[0], "RFFT"),
+        (ops.norm(x), "Norm"),
+        (layers.MelSpectrogram()(signal), "MelSpectrogram"),
+        (layers.STFTSpectrogram()(Input((4000, 1))), "STFTSpectrogram"),
+        (layers.Dot(axes=2)([steps, steps]), "Dot"),
+        (layers.Conv2DTranspose(3, 2)(image), "Conv2DTranspose"),
+        (layers.EinsumDense("bij,jk->bik", (6, 3))(steps), "EinsumDense"),
+        (Own()(steps), "Own"),
+        (layers.Activation(lambda z: ops.matmul(z, z))(Input((4, 4))), "Activation with the activation"),
+    ):
+        read = {id(t): t for t in y._keras_history.operation._inbound_nodes[0].input_tensors}
+        with pytest.raises(ValueError, match=f"is a {says}.* can't be counted"):
+            count(Model(list(read.values()), y))
+    for free in (
+        [layers.RandomFlip(), layers.Rescaling(2.0), layers.Resizing(4, 4), layers.UpSampling2D(2), layers.Softmax()],
+        [layers.GlobalMaxPooling2D(), layers.RepeatVector(3), layers.Permute((2, 1)), layers.UnitNormalization()],
+        [layers.Activation(keras.activations.gelu), layers.Cropping2D(1), layers.ZeroPadding2D(1), layers.Flatten()],
+    ):
+        assert count(sequential(*free, shape=(8, 8, 4))).macs == 0
+    total = ops.mean(ops.maximum(image * 2 - 1, 0) / 3, axis=(1, 2)) ** 2
+    assert count(Model(image, ops.concatenate([total, ops.sqrt(ops.abs(total))], axis=1))).macs == 0
 
 
 def test_models_without_shapes_are_refused_with_advice():

@@ -9,6 +9,7 @@ from edgelab.shrink.compress.distillation import (
     distillation_loss,
     distiller,
     log_softmax,
+    probabilities_of,
     soften,
 )
 from edgelab.shrink.compress.huffman import (

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgelab.shrink.compress.cluster import cluster_weights
 from edgelab.shrink.compress.packed_reader import Layer
+from edgelab.train.structure import calls, check_no_hidden, flat, rebuilt
 
 if TYPE_CHECKING:
     import keras
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 def share(model: keras.Model, clusters: int | Mapping[str, int], initial: str = "linear", seed: int = 0) -> keras.Model:
     """Build the model whose Dense and Conv2D kernels are codebook[codes]: training it changes codebooks and biases.
 
-    model: a Keras model, pruned or not. clusters: entries of each codebook besides the 0, or a mapping from layer names
-    to such numbers. initial, seed: as for `cluster_weights`. Each new layer has the name of the old one, and
-    `codebook()` and `codes`. Weights of 0 stay 0, and the gradient of an entry is the sum over the weights that share
-    it (`codebook_gradient`). Raises TypeError or ValueError as `cluster_weights` does, and ValueError where the names
-    in clusters are not those of the layers. Han et al. 2016, section 3.
+    model: a Keras model, pruned or not; layers of inner models become layers of the new one. clusters: entries of each
+    codebook besides the 0, or a mapping from layer names to such numbers. initial, seed: as for `cluster_weights`. Each
+    new layer has the name of the old one, and `codebook()` and `codes`. Weights of 0 stay 0, and the gradient of an
+    entry is the sum over the weights that share it (`codebook_gradient`). Raises TypeError or ValueError as
+    `cluster_weights` does, and ValueError where the names in clusters are not those of the layers. Han et al. 2016,
+    section 3.
 
     >>> from keras import Input, Sequential, layers
     >>> model = Sequential([Input((28, 28, 1)), layers.Flatten(), layers.Dense(10, name="logits")])
@@ -33,13 +35,16 @@ def share(model: keras.Model, clusters: int | Mapping[str, int], initial: str = 
 
     class Shared(keras.layers.Layer):
         def __init__(self, layer, entries):
-            super().__init__(name=layer.name)
+            super().__init__(name=layer.name, trainable=layer.trainable)
             first, self.codes = cluster_weights(layer.kernel.numpy(), entries, initial, seed=seed)
             self.first, self.fixed = first[1:], keras.ops.convert_to_tensor(self.codes.astype("int32"))
             self.bias_first = layer.bias.numpy() if layer.use_bias else None
             # Within functions, where Keras does not look for weights: the old kernel must not train.
             self.whole = lambda: layer
-            self.answer = lambda values, x: layer.stateless_call(values, [], x)[0]
+            # The variables of a frozen layer are all among those that are not trained.
+            self.answer = lambda values, x: layer.stateless_call(
+                *((values, []) if layer.trainable_variables else ([], values)), x
+            )[0]
 
         def build(self, shape):
             start = keras.initializers.Constant
@@ -60,21 +65,17 @@ def share(model: keras.Model, clusters: int | Mapping[str, int], initial: str = 
             return np.concatenate([np.zeros(1, np.float32), self.entries.numpy()])
 
     kinds = (keras.layers.Dense, keras.layers.Conv2D)
+    model = flat(model)
+    check_no_hidden(model, kinds, "shared")
     names = [layer.name for layer in model.layers if isinstance(layer, kinds)]
     entries = clusters if isinstance(clusters, Mapping) else dict.fromkeys(names, clusters)
-    if set(entries) != set(names):
+    if not names or set(entries) != set(names):
         raise ValueError(
             f"clusters are given for {', '.join(entries)}; expected the layers with kernels, {', '.join(names)}"
+            if names
+            else f"model {model.name} has no Dense or Conv2D layer; expected one, whose weights can be shared"
         )
-
-    def cloned(layer):
-        return Shared(layer, entries[layer.name]) if layer.name in entries else layer.from_config(layer.get_config())
-
-    result = keras.models.clone_model(model, clone_function=cloned)
-    for layer in model.layers:  # layers of other kinds, such as BatchNormalization, were built with new weights
-        if layer.weights and layer.name not in entries:
-            result.get_layer(layer.name).set_weights(layer.get_weights())
-    return result
+    return rebuilt(model, lambda layer: Shared(layer, entries[layer.name]) if layer.name in entries else None)
 
 
 def to_layers(shared: keras.Model, float_type: str = "float16") -> list[Layer]:
@@ -92,8 +93,17 @@ def to_layers(shared: keras.Model, float_type: str = "float16") -> list[Layer]:
     import keras
 
     found: list[Layer] = []
-    for layer in shared.layers:
-        what, config = type(layer).__name__, layer.get_config() if not hasattr(layer, "codes") else {}
+    nodes, before = calls(shared), shared.inputs[0]
+    for node in nodes:
+        layer = node.operation
+        if (
+            len(shared.inputs) + len(shared.outputs) > 2
+            or len(node.input_tensors) != 1
+            or node.input_tensors[0] is not before
+        ):
+            raise ValueError(f"layer {layer.name} does not read the layer before it alone; expected a chain of layers")
+        before = node.outputs[0]
+        what, config = type(layer).__name__, {} if hasattr(layer, "codes") else layer.get_config()
         if hasattr(layer, "codes"):
             whole = layer.whole()
             relu = whole.activation is keras.activations.relu

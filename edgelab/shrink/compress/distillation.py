@@ -10,9 +10,13 @@ from edgelab.maths.activations import softmax
 from edgelab.maths.checks import check_labels, same_shape
 from edgelab.maths.nn import cross_entropy, cross_entropy_grad
 from edgelab.train.fitting.training import fit
+from edgelab.train.structure import check_classifier
 
 if TYPE_CHECKING:
     import keras
+
+# Layers and operations that keep values as they are.
+PASSING = ("reshape", "flatten", "dropout", "identity", "squeeze", "cast", "permute", "transpose", "expanddims")
 
 
 def soften(logits: np.ndarray, temperature: float) -> np.ndarray:
@@ -110,7 +114,8 @@ def distiller(student: keras.Model, teacher: keras.Model, temperature: float = 4
     student, teacher: Keras models from the same images to logits of the same classes. temperature, alpha: as for
     `distillation_loss`; the loss of the labels is the one that the model is compiled with. The teacher's logits are
     computed for each batch, because images may be moved; its weights do not change. Raises ValueError where shapes
-    differ, a model ends in softmax, or a number is out of range. Hinton, Vinyals and Dean 2015, section 2.
+    differ, a model ends in softmax or sigmoid (see `probabilities_of`), or a number is out of range. Hinton, Vinyals
+    and Dean 2015, section 2.
 
     >>> from keras import Input, Sequential, layers
     >>> student, teacher = (Sequential([Input((28, 28, 1)), layers.Flatten(), layers.Dense(10)]) for _ in range(2))
@@ -119,6 +124,8 @@ def distiller(student: keras.Model, teacher: keras.Model, temperature: float = 4
     """
     import keras
 
+    for model in (student, teacher):
+        check_classifier(model)
     if student.input_shape[1:] != teacher.input_shape[1:] or student.output_shape[1:] != teacher.output_shape[1:]:
         raise ValueError(
             f"the student maps {student.input_shape[1:]} to {student.output_shape[1:]}, the teacher "
@@ -129,8 +136,9 @@ def distiller(student: keras.Model, teacher: keras.Model, temperature: float = 4
             f"temperature is {temperature!r}, alpha {alpha!r}; expected temperature > 0, alpha from 0 to 1"
         )
     for name, model in {"student": student, "teacher": teacher}.items():
-        if getattr(model.layers[-1], "activation", None) is keras.activations.softmax:
-            raise ValueError(f"the {name} ends in softmax; expected logits. Give the model without its softmax")
+        found = probabilities_of(model)
+        if found:
+            raise ValueError(f"the {name} ends in {found}; expected logits. Give the model without it")
 
     class Distiller(keras.Model):
         def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -140,6 +148,45 @@ def distiller(student: keras.Model, teacher: keras.Model, temperature: float = 4
             return alpha * temperature**2 * keras.ops.mean(soft) + (1 - alpha) * hard
 
     return Distiller(student.inputs, student.outputs, name=student.name)
+
+
+def probabilities_of(model: keras.Model) -> str:
+    """Return what turns a model's logits into probabilities, such as "softmax", or "" for a model that ends in logits.
+
+    model: Keras model with one input and one output (n, classes). Its last layers are looked at, also in inner models;
+    and, as a layer of one's own may hide it, its answers to noise: those of softmax are positive and add up to 1.
+
+    >>> from keras import Input, Sequential, layers
+    >>> probabilities_of(Sequential([Input((4,)), layers.Dense(3), layers.Activation("softmax")]))
+    'softmax'
+    """
+    tensor = model.outputs[0]
+    while hasattr(tensor, "_keras_history"):
+        operation, number, index = tensor._keras_history
+        graph = getattr(operation, "_functional", None) or operation
+        if hasattr(graph, "_run_through_graph"):
+            tensor = graph.outputs[index]
+            continue
+        activation = getattr(operation, "activation", None) or operation
+        does = getattr(activation, "__name__", type(activation).__name__).lower()
+        if does in ("softmax", "sigmoid", "hard_sigmoid", "hardsigmoid", "sparsemax"):
+            return does
+        # These only pass values on, or move them.
+        same = does == "linear" and type(operation).__name__ == "Activation"
+        inputs = operation._inbound_nodes[number].input_tensors
+        if len(inputs) != 1 or not (same or does in PASSING):
+            break
+        tensor = inputs[0]
+    shape = [n or 32 for n in model.inputs[0].shape[1:]]
+    noise = np.random.default_rng(0).random((4, *shape), np.float32)
+    # Of large values, sigmoid answers only 0 and 1.
+    few, large = (np.asarray(model(x, training=False), np.float32) for x in (noise, noise * np.float32(1e6)))
+    if ((few > 0) & (few < 1)).all():
+        if (np.abs(few.sum(axis=1) - 1) < 1e-2).all():  # rounding of float16 included
+            return "softmax, or the like: its answers to noise add up to 1"
+        if (np.isclose(large, 0, atol=1e-3) | np.isclose(large, 1, atol=1e-3)).all():
+            return "sigmoid, or the like: its answers to noise lie between 0 and 1"
+    return ""
 
 
 def distil(

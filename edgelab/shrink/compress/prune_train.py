@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgelab.shrink.compress.prune import check_sparsity, magnitude_mask, sparsity_schedule
+from edgelab.train.structure import calls, every_layer, flat
 
 if TYPE_CHECKING:
     import keras
+
+# Activations that compute a value from all channels.
+ACROSS = ("softmax", "log_softmax", "sparsemax")
 
 
 def pruning(
@@ -22,14 +27,14 @@ def pruning(
 ) -> keras.callbacks.Callback:
     """Make a Keras callback that prunes a model while it trains, more weights from mask to mask.
 
-    sparsity: at the end, in [0, 1), of every Dense and Conv2D layer; or a mapping from the names of the layers to prune
-    to their sparsities. begin, end: batches, counted from 1, between which the sparsity rises along `sparsity_schedule`
-    from that of the model as it is; with end = begin all is pruned at once. every: batches from one mask to the next.
-    mask: function of weights and sparsity that returns True where a weight is kept. After each batch the kernels are
-    multiplied by their masks; the callback's `masks` holds them by layer. Do not restore the best epoch of a training
-    with it: that may be one before the pruning. Raises TypeError or ValueError for a sparsity or batches out of range
-    and, as training begins, ValueError for a layer that does not exist or a training that ends before `end`.
-    Zhu and Gupta 2017, section 3.
+    sparsity: at the end, in [0, 1), of every Dense and Conv2D layer, also inside inner models and wrappers; or a
+    mapping from the names of the layers to prune to their sparsities. begin, end: batches, counted from 1, between
+    which the sparsity rises along `sparsity_schedule` from that of the model as it is; with end = begin all is pruned
+    at once. every: batches from one mask to the next. mask: function of weights and sparsity that returns True where a
+    weight is kept. After each batch the kernels are multiplied by their masks; the callback's `masks` holds them by
+    layer. Do not restore the best epoch of a training with it: that may be one before the pruning. Raises TypeError or
+    ValueError for a sparsity or batches out of range and, as training begins, ValueError for a layer that does not
+    exist or a training that ends before `end`. Zhu and Gupta 2017, section 3.
 
     >>> pruning({"hidden": 0.9}, begin=100, end=1000).masks
     {}
@@ -46,7 +51,12 @@ def pruning(
 
         def on_train_begin(self, logs=None):
             kinds = (keras.layers.Dense, keras.layers.Conv2D)
-            able = {layer.name: layer for layer in self.model.layers if isinstance(layer, kinds)}
+            # Also those of inner models and wrappers, which may have equal names: their paths tell them apart
+            found = [layer for layer in every_layer(self.model) if isinstance(layer, kinds)]
+            names = Counter(layer.name for layer in found)
+            able = {layer.name if names[layer.name] == 1 else layer.path: layer for layer in found}
+            if not able:
+                raise ValueError(f"model {self.model.name} has no Dense or Conv2D layer; expected one to prune")
             self.final = dict(sparsity) if isinstance(sparsity, Mapping) else dict.fromkeys(able, sparsity)
             unknown = set(self.final) - set(able)
             if unknown:
@@ -78,12 +88,12 @@ def pruning(
 def prune_channels(model: keras.Model, keep: Mapping[str, np.ndarray]) -> keras.Model:
     """Build the smaller model in which layers have only some of their output channels.
 
-    model: a chain of Conv2D, DepthwiseConv2D, BatchNormalization, Dense, pooling, Flatten and activations. keep: a
-    mapping from a layer's name to the indices of the channels to keep, rising (see `keep_channels`); other layers keep
-    all. The next layer loses the weights that read a removed channel, so that the new model computes what the old one
-    does with those channels at 0, in fewer products and without masks. Returns a new model; the old one does not
-    change. Raises ValueError naming a layer that does not exist, cannot be cut, is the last one, or does not lie on a
-    chain, and for indices that are not channels. Li et al. 2017, section 3.
+    model: a chain of Conv2D, DepthwiseConv2D, BatchNormalization, Dense, pooling, Flatten and activations, inner models
+    of such layers included. keep: a mapping from a layer's name to the indices of the channels to keep, rising (see
+    `keep_channels`); other layers keep all. The next layer loses the weights that read a removed channel, so that the
+    new model computes what the old one does with those channels at 0, in fewer products and without masks. Returns a
+    new model; the old one does not change. Raises ValueError naming a layer that does not exist, cannot be cut, is the
+    last one, or does not lie on a chain, and for indices that are not channels. Li et al. 2017, section 3.
 
     >>> from keras import Input, Sequential, layers
     >>> model = Sequential([Input((8, 8, 1)), layers.Conv2D(6, 3, name="c"), layers.Flatten(), layers.Dense(10)])
@@ -92,11 +102,14 @@ def prune_channels(model: keras.Model, keep: Mapping[str, np.ndarray]) -> keras.
     """
     import keras
 
-    chain = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    _check_chain(model, chain, keep)
-    x = image = keras.Input(model.input_shape[1:])
-    kept, new, weights = np.arange(model.input_shape[-1]), [], []
-    for layer in chain:
+    model = flat(model)
+    nodes = calls(model)
+    _check_chain(model, nodes, keep)
+    shape = model.inputs[0].shape
+    x = image = keras.Input(shape[1:])
+    kept, new, weights = np.arange(shape[-1]), [], []
+    for node in nodes:
+        layer = node.operation
         found, config = layer.get_weights(), layer.get_config()
         if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
             size = "units" if isinstance(layer, keras.layers.Dense) else "filters"
@@ -111,8 +124,8 @@ def prune_channels(model: keras.Model, keep: Mapping[str, np.ndarray]) -> keras.
         elif isinstance(layer, keras.layers.BatchNormalization):
             found = [values[kept] for values in found]
         elif isinstance(layer, keras.layers.Flatten):
-            channels = layer.input.shape[-1]
-            places = layer.output.shape[-1] // channels
+            channels = node.input_tensors[0].shape[-1]
+            places = node.outputs[0].shape[-1] // channels
             kept = (np.arange(places)[:, None] * channels + kept).ravel()
         new.append(type(layer).from_config(config))
         x = new[-1](x)
@@ -122,9 +135,9 @@ def prune_channels(model: keras.Model, keep: Mapping[str, np.ndarray]) -> keras.
     return keras.Model(image, x, name=model.name)
 
 
-def _check_chain(model: keras.Model, chain: list[keras.layers.Layer], keep: Mapping[str, np.ndarray]) -> None:
+def _check_chain(model: keras.Model, nodes: list[Any], keep: Mapping[str, np.ndarray]) -> None:
     """Raise ValueError for a model or channels that `prune_channels` cannot cut."""
-    from keras import Sequential, layers
+    from keras import layers
 
     cut = (layers.Conv2D, layers.Dense)
     passed = (
@@ -133,18 +146,28 @@ def _check_chain(model: keras.Model, chain: list[keras.layers.Layer], keep: Mapp
         layers.GlobalAveragePooling2D, layers.ZeroPadding2D,
     )  # fmt: skip
     before = model.inputs[0]
-    for layer in chain:
+    for node in nodes:
+        layer = node.operation
         if not isinstance(layer, cut + passed) or getattr(layer, "groups", 1) > 1:
             known = ", ".join(kind.__name__ for kind in cut + passed)
             raise ValueError(
                 f"layer {layer.name} is a {type(layer).__name__} of {getattr(layer, 'groups', 1)} groups; expected one "
                 f"group, and one of {known}"
             )
-        # A Sequential is a chain; adding a layer replaces the tensors between its layers.
-        if len(model.inputs) > 1 or (not isinstance(model, Sequential) and layer.input is not before):
+        ends, times = len(model.inputs) + len(model.outputs), sum(other.operation is layer for other in nodes)
+        if ends > 2 or times > 1 or len(node.input_tensors) != 1 or node.input_tensors[0] is not before:
             raise ValueError(f"layer {layer.name} does not read the layer before it alone; expected a chain of layers")
-        before = layer.output
-    channels = {layer.name: layer.output.shape[-1] for layer in chain if isinstance(layer, cut)}
+        does = getattr(getattr(layer, "activation", None), "__name__", "linear")
+        last_axis = getattr(layer, "axis", -1) in (-1, len(before.shape) - 1)
+        if (does in ACROSS and node is not nodes[-1]) or not last_axis:
+            raise ValueError(
+                f"layer {layer.name} mixes channels ({does}, axis {getattr(layer, 'axis', -1)}); expected "
+                "functions of single values, and BatchNormalization over the last axis"
+            )
+        if getattr(layer, "data_format", "channels_last") != "channels_last":
+            raise ValueError(f"layer {layer.name} has its channels first; expected channels_last")
+        before = node.outputs[0]
+    channels = {n.operation.name: n.outputs[0].shape[-1] for n in nodes if isinstance(n.operation, cut)}
     for name, indices in keep.items():
         if name not in channels:
             raise ValueError(f"no Conv2D or Dense layer is called {name}; expected one of {', '.join(channels)}")

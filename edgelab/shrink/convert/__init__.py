@@ -1,7 +1,7 @@
 """From a Keras model to a .tflite or .onnx: modes, labels, folding, a process of its own."""
 
 from edgelab.shrink.convert.child_process import convert_apart, describe_exit, run_apart, unchecked
-from edgelab.shrink.convert.converter import MODES, check_calibration, to_tflite
+from edgelab.shrink.convert.converter import MODES, check_calibration, check_convertible, label_count, to_tflite
 from edgelab.shrink.convert.folding import fold, fold_batch_norm
 from edgelab.shrink.convert.fused_lstm import lstm_tflite
 from edgelab.shrink.convert.labels import attach, attached

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgelab.shrink.convert.converter import CALIBRATED, MODES, check_calibration
+from edgelab.shrink.convert.converter import CALIBRATED, MODES, check_calibration, check_convertible, label_count
 from edgelab.train.networks.models import to_keras_bytes
 
 if TYPE_CHECKING:
@@ -163,7 +163,10 @@ def convert_apart(
     if mode in CALIBRATED:
         if calibration is None:
             raise ValueError(f"mode {mode!r} needs calibration data: float32, a few hundred real inputs of every class")
-        check_calibration(calibration, tuple(model.input_shape[1:]), labels, model.output_shape[-1], input_range)
+        shape, classes = check_convertible(model), None if labels is None else label_count(model)
+        check_calibration(calibration, shape, labels, classes, input_range)
+    else:
+        check_convertible(model)
     samples = np.asarray(calibration) if mode in CALIBRATED else None
     try:
         return run_apart(unchecked, to_keras_bytes(model), mode, samples, timeout=timeout)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgelab.quiet import quiet
+from edgelab.train.structure import calls, check_declared, every_layer, flat
 
 if TYPE_CHECKING:
     import keras
@@ -61,9 +62,68 @@ def check_calibration(
         labels = np.asarray(labels)
         if labels.shape != (len(calibration),):
             raise ValueError(f"labels have shape {labels.shape}; expected ({len(calibration)},), one a sample")
-        missing = sorted(set(range(classes or int(labels.max()) + 1)) - set(labels.tolist()))
+        if labels.dtype.kind not in "iu":
+            raise TypeError(f"labels are {labels.dtype}; expected integers (class numbers, not one-hot rows)")
+        classes = classes or int(labels.max()) + 1
+        if labels.min() < 0 or labels.max() >= classes:
+            raise ValueError(
+                f"labels run from {labels.min()} to {labels.max()}; the model has {classes} classes, 0 to {classes - 1}"
+            )
+        missing = sorted(set(range(classes)) - set(labels.tolist()))
         if missing:
             raise ValueError(f"no calibration sample of class {missing}; draw some from every class")
+
+
+def check_convertible(model: keras.Model) -> tuple[int, ...]:
+    """Return the shape of a model's input, without the batch, after checking that it can be converted.
+
+    Raises ValueError with what to do for a model without a declared input, more inputs than one, an open size, layers
+    that compute in another type than float32, and operations that the converter can't write.
+
+    >>> from keras import Input, Sequential, layers
+    >>> check_convertible(Sequential([Input((4,)), layers.Dense(2)]))
+    (4,)
+    """
+    check_declared(model)
+    whole = tuple(model.inputs[0].shape)
+    if None in whole[1:]:
+        raise ValueError(f"model {model.name!r} takes {whole}; only the batch may be open. Fix the others")
+    for layer in every_layer(model):
+        if getattr(layer, "compute_dtype", "float32") in ("float16", "bfloat16", "float64"):
+            raise ValueError(
+                f"layer {layer.name!r} of {model.name!r} computes in {layer.compute_dtype}, policy "
+                f"{layer.dtype_policy.name}; the converter takes float32. Build the model anew after "
+                "keras.config.set_dtype_policy('float32'), and give it the same weights: set_weights"
+            )
+    for node in calls(flat(model)):
+        kind = type(node.operation).__name__
+        if kind in ("Argmax", "Argmin") and node.operation.__module__.startswith("keras"):
+            raise ValueError(
+                f"{model.name!r} contains keras.ops.{kind.lower()}, which the converter can't write; tf.{kind.lower()} "
+                f"can be: call it within a Lambda layer or a layer of your own. Or end in logits, and take the "
+                f"{kind.lower()} of what the file answers"
+            )
+    return whole[1:]
+
+
+def label_count(model: keras.Model) -> int:
+    """Return how many classes labels may have: the units of a model's output, two for a single one.
+
+    Raises ValueError for a model with several outputs, of which labels can't be of all, or with an output that is not
+    (n, classes).
+
+    >>> from keras import Input, Sequential, layers
+    >>> label_count(Sequential([Input((4,)), layers.Dense(1, activation="sigmoid")]))
+    2
+    """
+    shapes = [tuple(tensor.shape) for tensor in model.outputs]
+    if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][-1] is None:
+        found = ", ".join(map(str, shapes))
+        raise ValueError(
+            f"labels are given, and model {model.name!r} has {len(shapes)} outputs, of shape {found}; expected one, "
+            "(n, classes). Leave labels out, and draw the calibration samples from all kinds of inputs yourself"
+        )
+    return max(2, shapes[0][-1])
 
 
 def to_tflite(
@@ -93,13 +153,9 @@ def to_tflite(
         raise ValueError(f"unknown mode {mode!r}; the modes are: {', '.join(MODES)}")
     if mode in CALIBRATED and calibration is None:
         raise ValueError(f"mode {mode!r} needs calibration data: float32, a few hundred real inputs of every class")
-    if len(model.inputs) != 1:
-        raise ValueError(f"model {model.name!r} has {len(model.inputs)} inputs; expected one")
-    shape = tuple(model.input_shape[1:])
-    if None in shape:
-        raise ValueError(f"model {model.name!r} takes {model.input_shape}; only the batch may be open. Fix the others")
+    shape = check_convertible(model)
     if mode in CALIBRATED:
-        check_calibration(calibration, shape, labels, model.output_shape[-1], input_range)
+        check_calibration(calibration, shape, labels, None if labels is None else label_count(model), input_range)
 
     import keras
     import tensorflow as tf

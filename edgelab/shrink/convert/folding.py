@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from edgelab.train.structure import calls, check_no_hidden, flat, rebuilt
 
 if TYPE_CHECKING:
     import keras
@@ -41,60 +43,77 @@ def fold_batch_norm(
 def fold(model: keras.Model) -> keras.Model:
     """Return the same network without BatchNorm: each is folded into the layer before it.
 
-    model: Sequential or functional; every BatchNormalization follows a Conv2D, DepthwiseConv2D or Dense that has no
-    activation and whose output no other layer reads. Returns a new model, equal at inference except for the rounding of
-    floats; the given one is unchanged. Raises ValueError naming the BatchNormalization that can't be folded.
+    model: Sequential or functional, also with inner models, whose layers the new model has as its own. Every
+    BatchNormalization follows a Conv2D, DepthwiseConv2D or Dense that has no activation, is used once and whose output
+    no other layer reads. Returns a new model, equal at inference except for the rounding of floats; the given one is
+    unchanged. Raises ValueError naming the BatchNormalization that can't be folded, and for a model without a declared
+    input.
 
     >>> from keras import Input, Sequential, layers
     >>> net = Sequential([Input((8, 8, 1)), layers.Conv2D(4, 3, use_bias=False), layers.BatchNormalization()])
     >>> net.count_params(), fold(net).count_params()
     (52, 40)
     """
+    from keras import layers
+
+    model = flat(model)
+    check_no_hidden(model, (layers.BatchNormalization,), "folded")
+    norms = _norms(model)
+    filled = []
+
+    def replace(layer: keras.Layer) -> Any:
+        if isinstance(layer, layers.BatchNormalization):
+            return lambda x, **options: x
+        if id(layer) not in norms:
+            return None
+        new = type(layer).from_config(layer.get_config() | {"use_bias": True})
+        filled.append((new, layer, norms[id(layer)]))
+        return new
+
+    result = rebuilt(model, replace)
+    for new, layer, norm in filled:
+        channels = norm.moving_mean.shape
+        gamma, beta = np.ones(channels), np.zeros(channels)
+        gamma, beta = (fill if v is None else np.asarray(v) for v, fill in ((norm.gamma, gamma), (norm.beta, beta)))
+        w, b = np.asarray(layer.kernel), np.asarray(layer.bias) if layer.use_bias else None
+        # A depthwise kernel (h, w, channels, multiplier) has its outputs in the last two axes.
+        flat_w = w.reshape(*w.shape[:2], -1) if isinstance(layer, layers.DepthwiseConv2D) else w
+        averages = np.asarray(norm.moving_mean), np.asarray(norm.moving_variance)
+        folded, b = fold_batch_norm(flat_w, b, gamma, beta, *averages, norm.epsilon)
+        new.set_weights([folded.reshape(w.shape), b])
+    return result
+
+
+def _norms(model: keras.Model) -> dict[int, Any]:
+    """Return for each layer (by id) the BatchNorm to fold into it; raise ValueError for one that can't be folded."""
     import keras
     from keras import layers
 
-    folded = {}  # the name of a layer: the BatchNorm after it
-    for layer in model.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            before = layer.input._keras_history.operation
-            readers = len(before._outbound_nodes)
-            kinds = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
-            if not isinstance(before, kinds) or readers != 1 or before.activation is not keras.activations.linear:
-                raise ValueError(
-                    f"{layer.name} follows {before.name} ({type(before).__name__}, read {readers} times); expected a "
-                    "Conv2D, DepthwiseConv2D or Dense without activation that nothing else reads"
-                )
-            folded[before.name] = layer
-
-    def with_bias(layer: keras.Layer) -> keras.Layer:
-        config = layer.get_config()
-        return type(layer).from_config(config | {"use_bias": True} if layer.name in folded else config)
-
-    def call(layer: keras.Layer, x: keras.KerasTensor, **options: object) -> keras.KerasTensor:
-        return x if isinstance(layer, layers.BatchNormalization) else layer(x, **options)
-
-    ends = (ends[0] if len(ends) == 1 else ends for ends in (model.inputs, model.outputs))
-    graph = keras.Model(*ends, name=model.name)  # a Sequential can't leave a layer out
-    new = keras.models.clone_model(graph, clone_function=with_bias, call_function=call)
-    for layer in new.layers:
-        if not layer.weights:
+    nodes, norms = calls(model), {}
+    made = {id(y): node for node in nodes for y in node.outputs}
+    ends = {id(y) for y in model.outputs}
+    for node in nodes:
+        norm = node.operation
+        if not isinstance(norm, layers.BatchNormalization):
             continue
-        weights = graph.get_layer(layer.name).get_weights()
-        if layer.name in folded:
-            norm = folded[layer.name]
-            gamma, beta, mean, variance = (
-                np.asarray(v) if v is not None else fill
-                for v, fill in zip(
-                    (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance),
-                    (np.ones(norm.moving_mean.shape), np.zeros(norm.moving_mean.shape), None, None),
-                    strict=True,
-                )
+        (x,) = node.input_tensors
+        before = made[id(x)].operation if id(x) in made else x._keras_history.operation
+        readers = sum(x is each for other in nodes for each in other.input_tensors) + (id(x) in ends)
+        kinds = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
+        linear = isinstance(before, kinds) and before.activation is keras.activations.linear
+        if not linear or readers != 1:
+            raise ValueError(
+                f"{norm.name} follows {before.name} ({type(before).__name__}, read {readers} times); expected a "
+                "Conv2D, DepthwiseConv2D or Dense without activation that nothing else reads"
             )
-            w, b = weights[0], weights[1] if len(weights) > 1 else None
-            shape = w.shape
-            # A depthwise kernel (h, w, channels, multiplier) has its outputs in the last two axes.
-            flat = w.reshape(*shape[:2], -1) if isinstance(layer, layers.DepthwiseConv2D) else w
-            w, b = fold_batch_norm(flat, b, gamma, beta, mean, variance, norm.epsilon)
-            weights = [w.reshape(shape), b]
-        layer.set_weights(weights)
-    return new
+        times = max(sum(other.operation is layer for other in nodes) for layer in (norm, before))
+        last = (
+            norm.axis in (-1, len(x.shape) - 1) and getattr(before, "data_format", "channels_last") == "channels_last"
+        )
+        if times > 1 or not last:
+            raise ValueError(
+                f"{norm.name} follows {before.name}, called {times} times, and has axis {norm.axis}; expected both to "
+                "be called once, and axis -1: channels last"
+            )
+        norms[id(before)] = norm
+    return norms

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgelab.train.structure import check_declared
+
 if TYPE_CHECKING:
     import keras
 
@@ -63,8 +65,7 @@ def to_onnx(model: keras.Model) -> bytes:
     import onnx
     from onnx import TensorProto, helper
 
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ValueError(f"{model.name!r} has {len(model.inputs)} inputs, {len(model.outputs)} outputs; expected one")
+    check_declared(model, inputs=1, outputs=1)
     for tensor in (model.inputs[0], model.outputs[0]):
         if None in tensor.shape[1:] or tensor.dtype != "float32":
             raise ValueError(f"{model.name!r} has an end of {tensor.dtype} {tensor.shape}; only the batch may be open")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from edgelab.data import check_images
 from edgelab.infer.tflite import read
 from edgelab.quiet import quiet
 from edgelab.shrink.convert.converter import check_calibration
+from edgelab.train.structure import calls, check_declared, every_layer, flat
 
 if TYPE_CHECKING:
     import keras
@@ -123,7 +124,11 @@ def rounded(layer: keras.Layer, bits: int = 8) -> keras.Layer:
             return tf.reshape(fake_quantize_kernel(flat, bits), w.shape)
 
         def call(self, x):
-            return self.layer.stateless_call([self.kernel(), *self.layer.trainable_variables[1:]], [], x)[0]
+            # A frozen layer has its kernel and bias among the variables that are not trained.
+            own, kernel = self.layer, self.kernel()
+            groups = [own.trainable_variables, own.non_trainable_variables]
+            groups = [[kernel if each is own.kernel else each for each in group] for group in groups]
+            return own.stateless_call(*groups, x)[0]
 
     new = Rounded(layer, name=layer.name)
     new.bits = bits
@@ -133,7 +138,8 @@ def rounded(layer: keras.Layer, bits: int = 8) -> keras.Layer:
 def quantize_aware(model: keras.Model, bits: int = 8, momentum: float = 0.99) -> keras.Model:
     """Build a model that computes in float what its int8 form will: weights and activations rounded to their scales.
 
-    model: Sequential or functional, one input, trained, BatchNorm folded (`edgelab.shrink.convert.fold`). bits: of the
+    model: Sequential or functional, one input, trained, BatchNorm folded (`edgelab.shrink.convert.fold`); the layers of
+    inner models become layers of the new model, and frozen ones stay frozen. bits: of the
     weights, 8 or 4; activations have 8. momentum: as in `moving_range`. The input and the output of each layer are
     rounded, with one range each; a ReLU belongs to the layer before it. Returns a new model with copies of the weights:
     train it for a few epochs with a small learning rate, for example by `edgelab.train.fitting.fit`, and convert it by
@@ -149,35 +155,26 @@ def quantize_aware(model: keras.Model, bits: int = 8, momentum: float = 0.99) ->
 
     if bits not in (8, 4):
         raise ValueError(f"bits is {bits!r}; expected 8 or 4, the weights that LiteRT's integer kernels take")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ValueError(f"{model.name} has {len(model.inputs)} inputs, {len(model.outputs)} outputs; expected one")
-    graph = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    _check_layers(graph)
-    sources = {
-        layer.name: [x._keras_history.operation.name for x in keras.tree.flatten(layer.input)] for layer in graph.layers
-    }
-    readers: dict[str, list[keras.Layer]] = {layer.name: [] for layer in graph.layers}
-    for layer in graph.layers[1:]:
-        for name in sources[layer.name]:
-            readers[name].append(layer)
-    values: dict[str, keras.KerasTensor] = {}
-    image = None
-    for layer in graph.layers:
+    check_declared(model, inputs=1, outputs=1)
+    graph = flat(model)
+    nodes, start = calls(graph), graph.inputs[0]
+    _check_layers(graph.name, nodes)
+    name = start._keras_history.operation.name
+    image = keras.Input(batch_shape=start.shape, dtype=start.dtype, name=name)
+    values = {id(start): moving_range(momentum, f"{name}_range")(image)}
+    for node in nodes:
+        layer, (made,) = node.operation, node.outputs
         new, kind = type(layer).from_config(layer.get_config()), type(layer).__name__
-        if kind == "InputLayer":
-            image = new.output
-            values[layer.name] = moving_range(momentum, f"{layer.name}_range")(image)
-            continue
         new = rounded(new, bits) if kind in KERNELS else new
-        x = [values[name] for name in sources[layer.name]]
+        x = [values[id(tensor)] for tensor in node.input_tensors]
         y = new(x if kind == "Add" else x[0])
         if kind in KERNELS:
             new.layer.set_weights(layer.get_weights())
         # A layer and its ReLU are one operator of the file, so only the ReLU's output is rounded.
-        fused = not _is_relu(layer) and [_is_relu(reader) for reader in readers[layer.name]] == [True]
-        ranged = kind in COMPUTING and not fused
-        values[layer.name] = moving_range(momentum, f"{layer.name}_range")(y) if ranged else y
-    return keras.Model(image, values[graph.output._keras_history.operation.name], name=model.name)
+        readers = [_is_relu(other.operation) for other in nodes for tensor in other.input_tensors if tensor is made]
+        ranged = kind in COMPUTING and (_is_relu(layer) or readers != [True])
+        values[id(made)] = moving_range(momentum, f"{layer.name}_range")(y) if ranged else y
+    return keras.Model(image, values[id(graph.outputs[0])], name=model.name)
 
 
 def _is_relu(layer: keras.Layer) -> bool:
@@ -186,11 +183,16 @@ def _is_relu(layer: keras.Layer) -> bool:
     )
 
 
-def _check_layers(model: keras.Model) -> None:
+def _check_layers(model: str, nodes: list[Any]) -> None:
     """Raise ValueError for a layer that the converter can't convert to the integers that it was trained for."""
-    for layer in model.layers:
+    import keras
+
+    for node in nodes:
+        layer = node.operation
         kind, does = type(layer).__name__, getattr(getattr(layer, "activation", None), "__name__", "linear")
-        what = f"layer {layer.name!r} of {model.name!r}"
+        what = f"layer {layer.name!r} of {model!r}"
+        if not isinstance(layer, keras.Layer):
+            raise ValueError(f"{what} is the operation {kind}; expected layers, such as keras.layers.Add in place of +")
         if kind == "BatchNormalization":
             raise ValueError(f"{what} is a BatchNormalization: fold it first, with edgelab.shrink.convert.fold(model)")
         if kind not in COMPUTING + MOVING:
@@ -201,13 +203,18 @@ def _check_layers(model: keras.Model) -> None:
             raise ValueError(f"{what} isn't plain; expected ReLU or ReLU6: no slope, no threshold, max_value 6 or none")
         if getattr(layer, "groups", 1) != 1:
             raise ValueError(f"{what} has {layer.groups} groups; expected 1, or a DepthwiseConv2D")
-        if len(layer._inbound_nodes) != 1:
-            raise ValueError(f"{what} is used {len(layer._inbound_nodes)} times; expected once, as it has one range")
+        if getattr(layer, "data_format", "channels_last") != "channels_last":
+            raise ValueError(f"{what} has its channels first; expected channels_last")
+        if getattr(layer, "compute_dtype", "float32") != "float32":
+            raise ValueError(f"{what} computes in {layer.compute_dtype}; expected float32: build the model without it")
+        times = sum(other.operation is layer for other in nodes)
+        if times != 1:
+            raise ValueError(f"{what} is used {times} times; expected once, as it has one range")
 
 
 def _ranges(model: keras.Model) -> list[keras.Layer]:
     """Return the layers of a model that `moving_range` made."""
-    found = [layer for layer in model.layers if type(layer).__name__ == "MovingRange"]
+    found = [layer for layer in every_layer(model) if type(layer).__name__ == "MovingRange"]
     if not found:
         raise ValueError(f"model {model.name!r} has no ranges to learn; expected what quantize_aware returned")
     return found
@@ -226,8 +233,9 @@ def learn_ranges(model: keras.Model, x: np.ndarray, batch_size: int = 100) -> No
     >>> float(model.layers[1].high)
     1.0
     """
+    check_declared(model)
     layers = _ranges(model)
-    check_images(x, size=model.input_shape[1:])
+    check_images(x, size=tuple(model.inputs[0].shape[1:]))
     images = x if x.ndim == 4 else x[..., None]
     # About 200 images, spread over all, are enough for the check: 60,000 as float32 would take 188 MB.
     some = images[:: max(1, len(x) // 200)]

@@ -22,16 +22,32 @@ CONVOLUTIONS = {
     "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"
 }  # fmt: skip
 RECURRENT = {"SimpleRNN", "GRU", "LSTM"}
-NORMALISING = {"BatchNormalization", "Normalization", "LayerNormalization", "GroupNormalization", "PReLU"}
+NORMALISING = {
+    "BatchNormalization", "Normalization", "LayerNormalization", "GroupNormalization", "RMSNormalization", "PReLU"
+}  # fmt: skip
 # Layers of Keras, and the operations that keras.ops.NAME leaves in a graph. RENAMING: the values stay as they are.
 RENAMING = {"Flatten", "Reshape", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianNoise", "Identity"}
 IN_PLACE = {"BatchNormalization", "Normalization", "PReLU", "Rescaling", "Activation", "ReLU", "LeakyReLU", "ELU"} | {
     "Relu", "Relu6", "LeakyRelu", "Elu", "Sigmoid", "Silu", "HardSigmoid", "HardSilu", "Tanh", "Gelu"
 }  # fmt: skip
-# They have no weights, but multiply, or may do so.
-UNCOUNTED = {
-    "Attention", "AdditiveAttention", "Dot", "Einsum", "Matmul", "Tensordot", "Lambda", "Conv", "DepthwiseConv"
-}  # fmt: skip
+# All that is known to have no multiply-accumulates, by the rules above: layers, and operations of keras.ops. What is in
+# no list here may multiply, and is refused.
+NO_PRODUCTS = """
+InputLayer Softmax Add Average Concatenate Maximum Minimum Multiply Subtract BaseGlobalPooling BasePooling
+BaseAdaptivePooling Cropping1D Cropping2D Cropping3D ZeroPadding1D ZeroPadding2D ZeroPadding3D UpSampling1D
+UpSampling2D UpSampling3D Permute RepeatVector Masking ActivityRegularization AlphaDropout GaussianDropout
+SpatialDropout3D BaseImagePreprocessingLayer CenterCrop Resizing UnitNormalization CategoryEncoding Discretization
+Cast SaturateCast ConvertToTensor Slice StopGradient Unstack Rearrange PadImages CropImages Resize Erf Erfc Rsqrt
+Logsumexp TopK Softplus Softsign SoftShrink SparsePlus Squareplus LogSigmoid SparseSigmoid Selu Celu Glu TanhShrink
+HardTanh HardShrink Threshold LogSoftmax Sparsemax MaxPool AdaptiveMaxPool AveragePool AdaptiveAveragePool OneHot
+MultiHot Moments BatchNorm Normalize RMSNorm LayerNorm DepthToSpace SpaceToDepth Absolute Abs All Any Amax Amin Argmax
+Argmin Argsort BroadcastTo Ceil Clip Copy Cos Cosh CountNonzero Cumsum Equal Exp Exp2 ExpandDims Expm1 Flip Fliplr
+Flipud Floor FloorDivide FullLike GetItem Greater GreaterEqual Hstack Less LessEqual Log Log10 Log1p Log2 LogicalAnd
+LogicalNot LogicalOr LogicalXor Max Mean Min Mod Moveaxis NanToNum Negative NotEqual OnesLike Pad Power Prod Ravel
+Reciprocal Repeat Roll Rot90 Round Sign Sin Sinh Sort Split Sqrt Square Squeeze Stack Std Sum Swapaxes Take
+TakeAlongAxis Tan Tile Transpose Tril Triu Trunc TrueDivide Divide DivideNoNan Var Vstack Where ZerosLike
+"""
+FREE = RENAMING | IN_PLACE | set(NO_PRODUCTS.split())
 
 
 class _Call(NamedTuple):
@@ -153,7 +169,12 @@ def _folds(layer: Any) -> bool:
 
 def _work(layer: Any, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, int, int]:
     """Return a layer's MACs and the weights and biases that it deploys. x, y: shapes without the batch."""
-    kinds = _kinds(layer)
+    kinds, activation = _kinds(layer), getattr(layer, "activation", None)
+    if not getattr(activation, "__module__", "keras").startswith(("keras", "tensorflow")):
+        raise ValueError(
+            f"layer {layer.name!r} is a {type(layer).__name__} with the activation {activation}, whose "
+            "multiply-accumulates can't be counted; expected one of Keras' own"
+        )
     if "TimeDistributed" in kinds:
         return _work(layer.layer, x, y)  # each step uses all weights, as each position does
     if "Bidirectional" in kinds:
@@ -174,9 +195,9 @@ def _work(layer: Any, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, int,
     if "BatchNormalization" in kinds:
         return 0, math.prod(layer.moving_mean.shape), math.prod(layer.moving_mean.shape)
     weights = sum(math.prod(w.shape) for w in getattr(layer, "weights", ()))
-    if kinds & UNCOUNTED or (weights and not kinds & NORMALISING):
+    if not kinds & (NORMALISING if weights else FREE | NORMALISING):
         raise ValueError(
             f"layer {layer.name!r} is a {type(layer).__name__}, whose multiply-accumulates can't be counted; expected "
-            f"one of: {', '.join(sorted(CONVOLUTIONS | RECURRENT | {'Dense'}))}, or a model made of them"
+            f"one of: {', '.join(sorted(CONVOLUTIONS | RECURRENT | {'Dense'}))}, one that has none, or a model of them"
         )
     return 0, weights, 0

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgelab.train.structure import every_layer
+
 if TYPE_CHECKING:
     import keras
 
@@ -14,10 +16,10 @@ def settle(model: keras.Model, x: np.ndarray, batch_size: int = 500) -> None:
     """Measure BatchNorm's means and variances anew, on the images given, in place of the averages from training.
 
     Training leaves averages over the last batches, and these were augmented. Interpolation blurs warped images, and
-    their digits are in other places, so their means and variances differ from those of the images to come. model: with
-    its BatchNormalization layers at the top level; its other weights stay. x: uint8 (n, h, w) or (n, h, w, channels),
-    training images without augmentation. Does nothing to a model without BatchNorm.
-    Source: Wu and Johnson 2021 (Rethinking "Batch" in BatchNorm), section 3.1 (PreciseBN) and section 4.
+    their digits are in other places, so their means and variances differ from those of the images to come. model: its
+    BatchNormalization layers change, also those in inner models; its other weights stay. x: uint8 (n, h, w) or (n, h,
+    w, channels), training images without augmentation. Does nothing to a model without BatchNorm. Source: Wu and
+    Johnson 2021 (Rethinking "Batch" in BatchNorm), section 3.1 (PreciseBN) and section 4.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((1, 1, 1)), keras.layers.BatchNormalization()])
@@ -27,7 +29,7 @@ def settle(model: keras.Model, x: np.ndarray, batch_size: int = 500) -> None:
     """
     from keras import layers
 
-    normalising = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+    normalising = [layer for layer in every_layer(model) if isinstance(layer, layers.BatchNormalization)]
     momenta = [layer.momentum for layer in normalising]
     images = x if x.ndim == 4 else x[..., None]
     try:

@@ -12,6 +12,7 @@ from edgelab.train.fitting.augmentation import Augment
 from edgelab.train.fitting.batch_norm import settle
 from edgelab.train.fitting.batches import stream
 from edgelab.train.fitting.callbacks import guard, progress_bar
+from edgelab.train.structure import check_classifier
 
 if TYPE_CHECKING:
     import keras
@@ -110,8 +111,13 @@ def fit(
     import keras
 
     y = np.asarray(y)
-    check_images(x, y, classes=model.output_shape[-1], size=model.input_shape[1:])
-    train, held_out = hold_out(y, validation, model.output_shape[-1], seed)
+    size, classes = check_classifier(model)
+    check_images(x, y, classes=classes, size=size)
+    if not model.trainable_variables:
+        raise ValueError(
+            f"model {model.name!r} has no trainable weights. Set trainable = True on it, or on some layers"
+        )
+    train, held_out = hold_out(y, validation, classes, seed)
     steps = -(-len(train) // batch_size)
     warmup = int(warmup_epochs * steps)
     schedule = keras.optimizers.schedules.CosineDecay(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from edgelab.data import check_images
+from edgelab.train.structure import check_classifier, check_declared
 
 if TYPE_CHECKING:
     import keras
@@ -15,14 +16,16 @@ if TYPE_CHECKING:
 def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
     """Return a model's logits for uint8 images.
 
-    x: uint8 (n, h, w) or (n, h, w, channels). Returns float32 (n, classes).
+    x: uint8 (n, h, w) or (n, h, w, channels). Returns float32 (n, classes). Raises TypeError or ValueError for images
+    that do not fit, and for a model without one declared input and one output.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.GlobalMaxPooling2D()])
     >>> predict(model, np.full((2, 28, 28), 255, np.uint8)).tolist()
     [[1.0], [1.0]]
     """
-    check_images(x, size=model.input_shape[1:])
+    check_declared(model, outputs=1)
+    check_images(x, size=tuple(model.inputs[0].shape[1:]))
     images = x if x.ndim == 4 else x[..., None]
     batches = (images[i : i + 100].astype(np.float32) / 255 for i in range(0, len(images), 100))
     # Called directly, batch by batch: Keras' own predict takes 80 MB more for the same logits.
@@ -77,6 +80,7 @@ def evaluate(model: keras.Model, x: np.ndarray, y: np.ndarray) -> Evaluation:
     >>> evaluate(model, np.zeros((4, 28, 28), np.uint8), np.zeros(4, int)).accuracy
     1.0
     """
-    check_images(x, y, classes=model.output_shape[-1], size=model.input_shape[1:])
+    size, classes = check_classifier(model)
+    check_images(x, y, classes=classes, size=size)
     logits = predict(model, x)
     return scores(np.asarray(y), logits.argmax(axis=1), classes=logits.shape[1])

@@ -147,6 +147,70 @@ def chain(*steps, shape=(8, 8, 2)):
     return keras.Sequential([keras.Input(shape), *steps])
 
 
+@pytest.mark.parametrize("shape", [(5,), (5, 4), (6, 5, 4), (3, 6, 5, 4)])
+@pytest.mark.parametrize("kind", ["softmax", "relu", "tanh", "sigmoid", "relu6", "linear"])
+def test_activations_of_any_number_of_axes(shape, kind):
+    """Softmax over the second axis is that over the channels only for vectors and images."""
+    agree(chain(layers.Activation(kind), shape=shape))
+    x = keras.Input(shape)
+    agree(keras.Model(x, layers.Add()([x, layers.Activation(kind)(x)])))
+    agree(keras.Model(x, layers.Activation(kind)(x) + x))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Conv2D(4, 3, activation="softmax"),
+        layers.Conv2D(4, 3, dilation_rate=(2, 3), padding="same"),
+        layers.Conv2D(6, 3, groups=3),
+        layers.DepthwiseConv2D(3, depth_multiplier=2, strides=2, padding="same"),
+        layers.SeparableConv2D(5, 3, dilation_rate=2, depth_multiplier=2),
+        layers.AveragePooling2D((3, 2), 2, padding="same"),
+        layers.MaxPooling2D((2, 3)),
+        layers.BatchNormalization(axis=3, center=False, scale=False),
+        layers.GlobalAveragePooling2D(keepdims=True),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_options_of_layers(layer):
+    agree(used(chain(layer, shape=(9, 8, 3))))
+
+
+def test_additions_that_stretch_an_image_of_one_pixel():
+    x = keras.Input((6, 5, 3))
+    agree(keras.Model(x, layers.Add()([x, layers.GlobalAveragePooling2D(keepdims=True)(x)])))
+
+
+def of_different_ranks():
+    x = keras.Input((3, 3, 3))
+    return keras.Model(x, layers.Add(name="both")([x, layers.GlobalAveragePooling2D()(x)]))
+
+
+def with_a_constant():
+    x = keras.Input((3, 3, 3))
+    return keras.Model(x, x + 1.0)
+
+
+def shared_activation():
+    x, relu = keras.Input((8, 8, 2)), layers.Activation("relu", name="relu")
+    return keras.Model(x, relu(layers.Conv2D(4, 3)(relu(x))))
+
+
+def own_functions():
+    def relu(x):
+        return keras.ops.maximum(x, 0.5)
+
+    def linear(x):
+        return 2 * x
+
+    return relu, linear
+
+
+class Conv2D(layers.Conv2D):
+    def call(self, x):
+        return 2 * super().call(x)
+
+
 def reused():
     image, conv = keras.Input((8, 8, 2)), layers.Conv2D(2, 3, padding="same", name="twice")
     return keras.Model(image, conv(conv(image)))
@@ -172,6 +236,17 @@ def two_inputs():
         (lambda: chain(layers.BatchNormalization(axis=1, name="rows")), "layer 'rows'.* has axis 1"),
         (lambda: chain(layers.MaxPooling2D(data_format="channels_first", name="first")), "'first'.*channels first"),
         (reused, "layer 'twice', a Conv2D, is used twice"),
+        (shared_activation, "layer 'relu', a Activation, is used twice"),
+        (of_different_ranks, r"layer 'both', a Add, reads .*\(None, 3\)\]; expected .* same number of axes"),
+        (with_a_constant, "a Add, has a call of its own, or reads a constant"),
+        (lambda: chain(Conv2D(3, 3, name="mine")), "layer 'mine', a Conv2D, has a call of its own"),
+        (lambda: chain(layers.Activation(own_functions()[0], name="mine")), "layer 'mine' has the activation relu"),
+        (lambda: chain(layers.Conv2D(2, 1, activation=own_functions()[1])), "has the activation linear; expected"),
+        (lambda: chain(layers.Conv2D(2, 1, dtype="mixed_float16"), layers.ReLU()), "computes in float16"),
+        (lambda: chain(layers.Softmax(axis=[1, 2])), "is a Softmax; to_onnx can write"),
+        (lambda: chain(layers.Activation("log_softmax")), "has the activation log_softmax"),
+        (lambda: chain(layers.ReLU(max_value=3.0)), "has a slope, threshold or limit"),
+        (lambda: chain(layers.ReLU(threshold=0.5)), "has a slope, threshold or limit"),
         (two_inputs, "has 2 inputs, 1 outputs; expected one"),
         (lambda: chain(layers.ReLU(), shape=(None, 8, 2)), r"has an end of float32 \(None, None, 8, 2\)"),
     ],

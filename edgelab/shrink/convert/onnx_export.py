@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgelab.train.structure import check_declared
+from edgelab.train.structure import calls, check_declared
 
 if TYPE_CHECKING:
     import keras
@@ -71,7 +71,8 @@ def to_onnx(model: keras.Model) -> bytes:
             raise ValueError(f"{model.name!r} has an end of {tensor.dtype} {tensor.shape}; only the batch may be open")
     graph, (start, end) = OnnxGraph(), (model.inputs[0], model.outputs[0])
     names = {id(start): graph.add("Transpose", "image", name="image/first", perm=FIRST) if start.ndim == 4 else "image"}
-    for node in _in_order(end):
+    nodes = calls(model)
+    for node in nodes:
         layer, x = node.operation, node.input_tensors[0]
         kind = type(layer).__name__
         if kind not in WRITERS:
@@ -79,13 +80,12 @@ def to_onnx(model: keras.Model) -> bytes:
                 f"layer {layer.name!r} is a {kind}; to_onnx can write: {', '.join(WRITERS)}. For other layers use "
                 "Keras' own model.export(path, format='onnx'), which needs the package tf2onnx"
             )
-        if any(each.name == f"/{layer.name}" for each in graph.nodes):
+        _check_call(layer, kind, node.input_tensors)
+        if sum(other.operation is layer for other in nodes) > 1:
             raise ValueError(f"layer {layer.name!r}, a {kind}, is used twice in {model.name!r}; expected once")
-        if getattr(layer, "data_format", "channels_last") != "channels_last":
-            raise ValueError(f"layer {layer.name!r}, a {kind}, has its channels first; expected channels_last")
         name = WRITERS[kind](graph, layer, x.shape, *(names[id(tensor)] for tensor in node.input_tensors))
         activation = getattr(layer, "activation", None)
-        names[id(node.outputs[0])] = _activate(graph, layer, activation, name) if activation else name
+        names[id(node.outputs[0])] = _activate(graph, layer, activation, name, x) if activation else name
     image = end.ndim == 4
     graph.add("Transpose" if image else "Identity", names[id(end)], name="logits", **({"perm": LAST} if image else {}))
     ends = [
@@ -99,20 +99,24 @@ def to_onnx(model: keras.Model) -> bytes:
     return file.SerializeToString(deterministic=True)
 
 
-def _in_order(end: keras.KerasTensor) -> list[Any]:
-    """Return the calls of layers that lead to a tensor, each after those whose outputs it reads, without inputs."""
-    found: dict[int, Any] = {}
+def _check_call(layer: Any, kind: str, inputs: list[keras.KerasTensor]) -> None:
+    """Raise ValueError for a layer that has the name of a known one and computes something else."""
+    import keras
 
-    def visit(tensor: keras.KerasTensor) -> None:
-        layer, number, _ = tensor._keras_history
-        node = layer._inbound_nodes[number]
-        if not node.is_input and id(node) not in found:
-            for before in node.input_tensors:
-                visit(before)
-            found[id(node)] = node
-
-    visit(end)
-    return list(found.values())
+    what = f"layer {layer.name!r}, a {kind},"
+    # An operation of keras.ops, such as x + y, may have a number among its inputs, which is no tensor.
+    plain = type(layer) is getattr(keras.layers, kind) or (not isinstance(layer, keras.Layer) and len(inputs) == 2)
+    if not plain:
+        raise ValueError(f"{what} has a call of its own, or reads a constant; expected Keras' own layer, of tensors")
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        raise ValueError(f"{what} has its channels first; expected channels_last")
+    if getattr(layer, "compute_dtype", "float32") != "float32":
+        raise ValueError(
+            f"{what} computes in {layer.compute_dtype}; expected float32. Build the model without the policy"
+        )
+    shapes = [tuple(tensor.shape) for tensor in inputs]
+    if len({len(shape) for shape in shapes}) > 1:
+        raise ValueError(f"{what} reads {shapes}; expected tensors with the same number of axes: Reshape first")
 
 
 def weight_or_default(weight: Any, size: int, default: float) -> np.ndarray:
@@ -252,18 +256,20 @@ def _bounded(graph: OnnxGraph, x: str, name: str, most: float | None) -> str:
     return graph.add("Clip", x, np.array(0.0), np.array(most), name=name)
 
 
-def _activate(graph: OnnxGraph, layer: keras.Layer, activation: Any, x: str) -> str:
-    """Write the activation that a layer has built in."""
+def _activate(graph: OnnxGraph, layer: keras.Layer, activation: Any, x: str, read: keras.KerasTensor) -> str:
+    """Write the activation that a layer has built in. read: the layer's input, with as many axes as its output."""
     called, name = getattr(activation, "__name__", str(activation)), f"/{layer.name}/activation"
-    if called == "linear":
+    own = not getattr(activation, "__module__", "").startswith(("keras", "tensorflow"))  # whatever its name is
+    if called == "linear" and not own:
         return x
-    if called in ("relu", "relu6"):
+    if called in ("relu", "relu6") and not own:
         return _bounded(graph, x, name, 6.0 if called == "relu6" else None)
-    if called not in ("sigmoid", "tanh", "softmax"):
+    if own or called not in ("sigmoid", "tanh", "softmax"):
         raise ValueError(
             f"layer {layer.name!r} has the activation {called}; expected relu, relu6, sigmoid, tanh, softmax"
         )
-    axis = {"axis": 1} if called == "softmax" else {}  # of the channels, in the file
+    # Over the channels: of images, they are the second axis in the file.
+    axis = {"axis": 1 if len(read.shape) == 4 else -1} if called == "softmax" else {}
     return graph.add(called.capitalize(), x, name=name, **axis)
 
 

@@ -1,5 +1,15 @@
 """From a Keras model to a .tflite or .onnx: modes, labels, folding, a process of its own."""
 
+from edgelab.shrink.convert.biases import (
+    Bias,
+    check_biases,
+    float_biases,
+    integer_biases,
+    packed,
+    repair_biases,
+    stated_biases,
+    uneven_biases,
+)
 from edgelab.shrink.convert.child_process import convert_apart, describe_exit, run_apart, unchecked
 from edgelab.shrink.convert.converter import MODES, check_calibration, check_convertible, label_count, to_tflite
 from edgelab.shrink.convert.folding import fold, fold_batch_norm

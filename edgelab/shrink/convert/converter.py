@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgelab.quiet import quiet
+from edgelab.shrink.convert.biases import repair_biases
 from edgelab.train.structure import calls, check_declared, every_layer, flat
 
 if TYPE_CHECKING:
@@ -186,4 +187,5 @@ def to_tflite(
             converter.target_spec.supported_ops = [kernels]
         if mode == "int8":
             converter.inference_input_type = converter.inference_output_type = tf.int8
-        return converter.convert()
+        tflite = converter.convert()
+    return repair_biases(tflite) if mode in CALIBRATED else tflite

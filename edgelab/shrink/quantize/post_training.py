@@ -10,6 +10,7 @@ import numpy as np
 from edgelab.infer.runner import open_interpreter
 from edgelab.infer.tflite import PRODUCTS, Graph, Tensor, read
 from edgelab.quiet import quiet
+from edgelab.shrink.convert.biases import repair_biases
 from edgelab.shrink.convert.converter import check_calibration
 from edgelab.shrink.quantize.affine import dequantize, quantize
 
@@ -91,7 +92,7 @@ def quantize_file(
     with quiet():
         quantizer = _quantizer(tflite, chosen)
         found = _calibrated(quantizer, tflite, calibration, ranges) if quantizer.need_calibration else None
-        return bytes(quantizer.quantize(found).quantized_model)
+        return repair_biases(bytes(quantizer.quantize(found).quantized_model), tflite)
 
 
 def quantize_each(
@@ -118,7 +119,7 @@ def quantize_each(
         for operator, name in zip(graph.operators, layer_names(graph), strict=True):
             if operator.kind in PRODUCTS:
                 one = _quantizer(tflite, {_exactly(graph.tensors[operator.outputs[0]].name): recipe})
-                files[name] = bytes(one.quantize(ranges).quantized_model)
+                files[name] = repair_biases(bytes(one.quantize(ranges).quantized_model), tflite)
     return files
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from edgelab.data import check_images
 from edgelab.infer.tflite import read
 from edgelab.quiet import quiet
+from edgelab.shrink.convert.biases import check_biases, repair_biases, uneven_biases
 from edgelab.shrink.convert.converter import check_calibration
 from edgelab.train.structure import calls, check_declared, every_layer, flat
 
@@ -255,7 +256,8 @@ def to_tflite_qat(model: keras.Model) -> bytes:
 
     model: from `quantize_aware`, trained. Returns the file's bytes: batch 1, int8 input, activations and output,
     weights of int8, or of int4 with two in a byte if the model has 4 bits; biases int32. Raises ValueError for a model
-    without ranges, or with a range that has seen no data; RuntimeError for tensors that stay float.
+    without ranges, or with a range that has seen no data; RuntimeError for tensors that stay float, and for a bias that
+    the converter wrote otherwise than the layer has it.
     Source: Jacob et al. 2018, sections 2.4 and 3.
 
     >>> from keras import Input, Sequential, layers
@@ -276,7 +278,8 @@ def to_tflite_qat(model: keras.Model) -> bytes:
             )
     inputs = keras.Input(model.input_shape[1:], batch_size=1, name="image")
     fixed = keras.Model(inputs, model(inputs, training=False), name=model.name)
-    with quiet():
+    layers = [layer.layer for layer in every_layer(model) if type(layer).__name__ == "Rounded"]
+    with quiet(), uneven_biases(layers):
         converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.inference_input_type = converter.inference_output_type = tf.int8
@@ -286,6 +289,8 @@ def to_tflite_qat(model: keras.Model) -> bytes:
         raise RuntimeError(
             f"{model.name!r}: the converter left {left[0]!r} float, and {len(left) - 1} others; expected only integers"
         )
+    tflite = repair_biases(tflite, known=[layer.bias.numpy() for layer in layers if layer.bias is not None])
+    check_biases(tflite, layers)
     return _for_all_kernels(tflite)
 
 

@@ -204,7 +204,7 @@ def gru_parameters(inputs: int, units: int, reset_after: bool) -> int:
     ],
 )
 def masked_loss(losses: np.ndarray, mask: np.ndarray) -> float:
-    """Return the mean loss of all real steps, each counting the same. losses: (n, steps).
+    """Return the mean loss of all real steps, each counting the same. losses: (n, steps), all finite.
 
     mask: bool (n, steps), False where padded. Some sequences may be padding only, but at least one step is real.
     """

@@ -42,8 +42,8 @@ from edgelab.course.exercises.engine.check import BODY, Boundary, Mistake, exerc
 def values_left(side: int, kernels: tuple[int, ...]) -> int:
     """Return how many values reach the first dense layer.
 
-    side: of the square image. kernels: how many each 3×3 convolution has, without padding, stride 1; each is followed
-    by 2×2 pooling, which drops an odd last row and column.
+    side: of the square image. kernels: how many each 3×3 convolution has, one convolution or more, without padding,
+    stride 1; each is followed by 2×2 pooling, which drops an odd last row and column.
     """
     for _ in kernels:
         side = (side - 2) // 2
@@ -98,7 +98,10 @@ def values_left(side: int, kernels: tuple[int, ...]) -> int:
     boundaries=[Boundary(lambda p, labels: len(labels) > 1, "it is right for one image alone: look at the mean")],
 )
 def categorical_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Return the mean of -ln p of the right class, a probability p. probabilities: (n, 10). labels: 0 to 9, (n,)."""
+    """Return the mean of -ln p of the right class, a probability p.
+
+    probabilities: (n, 10), all above 0. labels: 0 to 9, (n,).
+    """
     one_hot = np.eye(10)[labels]
     return float(-(one_hot * np.log(probabilities)).sum(axis=1).mean())
 

@@ -11,7 +11,14 @@ from edgelab.shrink.convert.biases import (
     uneven_biases,
 )
 from edgelab.shrink.convert.child_process import convert_apart, describe_exit, run_apart, unchecked
-from edgelab.shrink.convert.converter import MODES, check_calibration, check_convertible, label_count, to_tflite
+from edgelab.shrink.convert.converter import (
+    MODES,
+    check_calibration,
+    check_convertible,
+    label_count,
+    repaired,
+    to_tflite,
+)
 from edgelab.shrink.convert.folding import fold, fold_batch_norm
 from edgelab.shrink.convert.fused_lstm import lstm_tflite
 from edgelab.shrink.convert.labels import attach, attached
@@ -23,4 +30,13 @@ from edgelab.shrink.convert.onnx_export import (
     to_onnx,
     weight_or_default,
     window_attributes,
+)
+from edgelab.shrink.convert.whole_integer import (
+    float_operators,
+    fold_constants,
+    for_all_kernels,
+    repair_scales,
+    scales_apart,
+    warn_of_error,
+    warn_of_float,
 )

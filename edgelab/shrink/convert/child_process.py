@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgelab.shrink.convert.converter import CALIBRATED, MODES, check_calibration, check_convertible, label_count
+from edgelab.shrink.convert.converter import (
+    CALIBRATED,
+    MODES,
+    check_calibration,
+    check_convertible,
+    label_count,
+    repaired,
+)
+from edgelab.shrink.convert.whole_integer import warn_of_float
 from edgelab.train.networks.models import to_keras_bytes
 
 if TYPE_CHECKING:
@@ -169,10 +177,14 @@ def convert_apart(
         check_convertible(model)
     samples = np.asarray(calibration) if mode in CALIBRATED else None
     try:
-        return run_apart(unchecked, to_keras_bytes(model), mode, samples, timeout=timeout)
+        tflite = run_apart(unchecked, to_keras_bytes(model), mode, samples, timeout=timeout)
     except (ChildProcessError, TimeoutError) as error:
         first, *others = str(error).splitlines()
         advice = "if it has a recurrent layer, build that with unroll=True and the same weights, or use mode dynamic"
         if isinstance(error, TimeoutError):
             advice = "pass a longer timeout, or fewer calibration samples"
         raise type(error)("\n".join([f"{model.name!r} to {mode}: {first}; {advice}", *others])) from error
+    if samples is not None:
+        tflite = repaired(tflite)
+        warn_of_float(tflite, mode, model.name)
+    return tflite

@@ -8,6 +8,13 @@ import numpy as np
 
 from edgelab.quiet import quiet
 from edgelab.shrink.convert.biases import repair_biases
+from edgelab.shrink.convert.whole_integer import (
+    fold_constants,
+    for_all_kernels,
+    repair_scales,
+    warn_of_error,
+    warn_of_float,
+)
 from edgelab.train.structure import calls, check_declared, every_layer, flat
 
 if TYPE_CHECKING:
@@ -140,10 +147,11 @@ def to_tflite(
     activations rounded just before such a layer); "int8" (weights, activations, input and output in int8);
     "int8_float_io" (the same inside, float32 at both ends); "int16x8" (int8 weights, int16 activations, float32 at both
     ends). calibration: float32 (n, *input shape) in input_range, needed by the last three to choose the scales. labels:
-    int (n,), optional, to check that every class is there.
-    Returns the file's bytes. Raises ValueError or TypeError for an unknown mode, unfit calibration data, or a recurrent
-    layer that the mode can't convert; RuntimeError with the converter's message when it fails.
-    Source: Jacob et al. 2018, sections 2 and 3.
+    int (n,), optional, to check that every class is there. In these modes biases, scales of copies and versions of
+    operators that the converter got wrong are repaired, and a UserWarning names the operators that stay float32, or
+    says that the file answers otherwise than Keras. Returns the file's bytes. Raises ValueError or TypeError for an
+    unknown mode, unfit calibration data, or a recurrent layer that the mode can't convert; RuntimeError with the
+    converter's message when it fails. Source: Jacob et al. 2018, sections 2 and 3.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
@@ -188,4 +196,20 @@ def to_tflite(
         if mode == "int8":
             converter.inference_input_type = converter.inference_output_type = tf.int8
         tflite = converter.convert()
-    return repair_biases(tflite) if mode in CALIBRATED else tflite
+    if mode not in CALIBRATED:
+        return tflite
+    tflite = repaired(tflite)
+    warn_of_float(tflite, mode, model.name)
+    warn_of_error(tflite, model, np.asarray(calibration)[:: -(-len(calibration) // 8)], mode)
+    return tflite
+
+
+def repaired(tflite: bytes) -> bytes:
+    """Return a file in integers with its biases, scales of copies and versions of operators repaired.
+
+    >>> repaired(b"1234TFL2")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: model in memory: not a .tflite (8 bytes, no TFL3 mark at byte 4). Convert a Keras model with ...
+    """
+    return for_all_kernels(fold_constants(repair_scales(repair_biases(tflite))))

@@ -11,6 +11,7 @@ from edgelab.infer.tflite import read
 from edgelab.quiet import quiet
 from edgelab.shrink.convert.biases import check_biases, repair_biases, uneven_biases
 from edgelab.shrink.convert.converter import check_calibration
+from edgelab.shrink.convert.whole_integer import for_all_kernels
 from edgelab.train.structure import calls, check_declared, every_layer, flat
 
 if TYPE_CHECKING:
@@ -291,21 +292,4 @@ def to_tflite_qat(model: keras.Model) -> bytes:
         )
     tflite = repair_biases(tflite, known=[layer.bias.numpy() for layer in layers if layer.bias is not None])
     check_biases(tflite, layers)
-    return _for_all_kernels(tflite)
-
-
-def _for_all_kernels(tflite: bytes) -> bytes:
-    """Return the file with version 6 of the depthwise convolution, for which all of LiteRT's kernels are registered.
-
-    The converter writes version 7 for int4 weights. The reference kernels run those too, but are registered for
-    versions up to 6, so the file would not open.
-    """
-    from ai_edge_litert import schema_py_generated as schema
-
-    content = bytearray(tflite)
-    model = schema.Model.GetRootAs(content)
-    for code in map(model.OperatorCodes, range(model.OperatorCodesLength())):
-        if code.BuiltinCode() == schema.BuiltinOperator.DEPTHWISE_CONV_2D and code.Version() == 7:
-            place = code._tab.Pos + code._tab.Offset(8)  # of the field "version" in the table
-            content[place : place + 4] = (6).to_bytes(4, "little")
-    return bytes(content)
+    return for_all_kernels(tflite)

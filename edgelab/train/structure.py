@@ -17,12 +17,16 @@ def check_declared(model: keras.Model, inputs: int | None = 1, outputs: int | No
     """Check that a model declares its input: a functional model does, and a Sequential that knows its input's shape.
 
     inputs, outputs: 1 where it must have one, None: any number. Raises ValueError with what to do for a Sequential
-    without Input, for a subclass of Model with a call() of its own, and for another number of inputs or outputs.
+    without Input, for a subclass of Model with a call() of its own, and for another number of inputs or outputs;
+    TypeError for what is no Keras model.
 
     >>> from keras import Input, Sequential, layers
     >>> check_declared(Sequential([Input((4,)), layers.Dense(2)]))
     """
-    name, kind = getattr(model, "name", "the model"), type(model).__name__
+    kind = type(model).__name__
+    if not hasattr(model, "_flatten_layers"):
+        raise TypeError(f"the model is {model!r:.60}, a {kind}; expected a Keras model: keras.models.load_model(path)")
+    name = model.name
     if not hasattr(getattr(model, "_functional", None) or model, "_run_through_graph"):
         if kind == "Sequential":
             raise ValueError(
@@ -171,10 +175,11 @@ def rebuilt(
             names.add(name)
             copy = type(layer).from_config(layer.get_config() | {"name": name})
         except (NotImplementedError, TypeError, ValueError) as error:
+            lines = [line for line in str(error).splitlines() if line.strip()] or ["no reason given"]
+            why = lines[-1] if lines[-1].startswith("Exception encountered") else lines[0]
             raise ValueError(
-                f"layer {layer.name!r}, a {type(layer).__name__}, can't be built again "
-                f"({str(error).strip().splitlines()[-1]}). Give its class an __init__ that passes **kwargs on, and a "
-                "get_config() that returns its arguments"
+                f"layer {layer.name!r}, a {type(layer).__name__}, can't be built again ({why}). Give its class an "
+                "__init__ that passes **kwargs on, and a get_config() that returns its arguments"
             ) from error
         copies.append((layer, copy))
         return copy

@@ -107,7 +107,7 @@ def probe(backbone: keras.Model, x: np.ndarray, y: np.ndarray, strength: float =
     >>> predict(probe(pool, x, np.array([0, 1])), x).argmax(axis=1).tolist()
     [0, 1]
     """
-    from keras import Model, layers, models
+    from keras import Model, layers
     from sklearn.linear_model import LogisticRegression
 
     check_declared(backbone, outputs=1)
@@ -118,8 +118,7 @@ def probe(backbone: keras.Model, x: np.ndarray, y: np.ndarray, strength: float =
     w, b = solved.coef_.T, solved.intercept_
     if w.shape[1] == 1:  # of two classes, scikit-learn keeps the difference of their logits
         w, b = np.hstack([-w, w]) / 2, np.hstack([-b, b]) / 2
-    copy, head = models.clone_model(backbone), layers.Dense(w.shape[1], name="new_logits")
-    copy.set_weights(backbone.get_weights())
+    copy, head = rebuilt(backbone), layers.Dense(w.shape[1], name="new_logits")
     model = Model(copy.inputs[0], head(copy.outputs[0]))
     head.set_weights([w, b])
     return model

@@ -318,6 +318,26 @@ def test_a_model_without_a_declared_input_is_refused_with_advice(name):
         TAKES_A_MODEL[name](own)
 
 
+@pytest.mark.parametrize("name", sorted(set(TAKES_A_MODEL) - {"count"}))
+def test_what_is_no_model_is_named(name):
+    with pytest.raises(TypeError, match=r"the model is 'model.keras', a str; expected a Keras model"):
+        TAKES_A_MODEL[name]("model.keras")
+
+
+def test_code_that_no_file_holds_is_named_before_a_process_starts():
+    class Twice(layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    x = Input((8, 8, 1))
+    for layer in (Twice(name="mine"), layers.Lambda(lambda x: 2 * x, name="mine")):
+        model = Model(x, layers.GlobalAveragePooling2D()(layer(x)))
+        with pytest.raises(ValueError, match="layer 'mine' .* the other process can't build it"):
+            convert_apart(model, "float32")
+        assert to_tflite(model, "float32")[4:8] == b"TFL3"
+    assert predict(probe(model, X, np.arange(120) % 2), X).shape == (120, 2)  # Keras' own copies refuse a Lambda
+
+
 def test_the_advice_works():
     own, x = Undeclared(), Input((8, 8, 1))
     assert evaluate(Model(x, own(x)), X, Y).confusion.sum() == 120

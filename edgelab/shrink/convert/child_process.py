@@ -17,6 +17,7 @@ from edgelab.shrink.convert.converter import (
 )
 from edgelab.shrink.convert.whole_integer import warn_of_float
 from edgelab.train.networks.models import to_keras_bytes
+from edgelab.train.structure import every_layer
 
 if TYPE_CHECKING:
     import keras
@@ -159,8 +160,9 @@ def convert_apart(
 
     mode, calibration, labels, input_range: as for `to_tflite`, but a loop of a recurrent layer isn't refused. timeout:
     seconds; starting TensorFlow takes some of them. Returns the file's bytes. Raises ValueError or TypeError for an
-    unknown mode and unfit calibration data; ChildProcessError when the converter crashes, TimeoutError when it takes
-    too long, both naming model and mode; RuntimeError with the converter's message when it fails.
+    unknown mode, unfit calibration data, and a layer of one's own, which another process can't load; ChildProcessError
+    when the converter crashes, TimeoutError when it takes too long, both naming model and mode; RuntimeError with the
+    converter's message when it fails.
 
     >>> convert_apart(None, "int4")
     Traceback (most recent call last):
@@ -175,6 +177,12 @@ def convert_apart(
         check_calibration(calibration, shape, labels, classes, input_range)
     else:
         check_convertible(model)
+    for layer in every_layer(model):
+        if type(layer).__name__ == "Lambda" or not type(layer).__module__.startswith("keras."):
+            raise ValueError(
+                f"layer {layer.name!r} of {model.name!r} is a {type(layer).__name__}, whose code no file holds: "
+                "the other process can't build it. Convert with to_tflite, or build the model of Keras' own layers"
+            )
     samples = np.asarray(calibration) if mode in CALIBRATED else None
     try:
         tflite = run_apart(unchecked, to_keras_bytes(model), mode, samples, timeout=timeout)

@@ -89,7 +89,8 @@ def quantize_file(
     chosen = _chosen(graph, named)
     if any(r.startswith("static") for r in chosen.values()):
         _check_calibration(graph, calibration, labels, input_range)
-    with quiet():
+    # A scale of a channel of zeros makes it cast infinity; repair_biases writes that bias again.
+    with quiet(), np.errstate(invalid="ignore"):
         quantizer = _quantizer(tflite, chosen)
         found = _calibrated(quantizer, tflite, calibration, ranges) if quantizer.need_calibration else None
         return repair_biases(bytes(quantizer.quantize(found).quantized_model), tflite)
@@ -113,7 +114,7 @@ def quantize_each(
     if static:
         _check_calibration(graph, calibration, None, input_range)
     files = {}
-    with quiet():
+    with quiet(), np.errstate(invalid="ignore"):
         everywhere = _quantizer(tflite, {".*": recipe})
         ranges = _calibrated(everywhere, tflite, calibration, "min_max") if static else None
         for operator, name in zip(graph.operators, layer_names(graph), strict=True):

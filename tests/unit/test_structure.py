@@ -13,6 +13,8 @@ from edgelab.shrink.quantize import learn_ranges, quantize_aware
 from edgelab.train.costs import count
 from edgelab.train.fitting import fit, settle
 from edgelab.train.judging import evaluate, predict
+from edgelab.train.networks.models import to_keras_bytes
+from edgelab.train.sequences import step_model
 from edgelab.train.structure import (
     calls,
     check_classifier,
@@ -336,6 +338,21 @@ def test_code_that_no_file_holds_is_named_before_a_process_starts():
             convert_apart(model, "float32")
         assert to_tflite(model, "float32")[4:8] == b"TFL3"
     assert predict(probe(model, X, np.arange(120) % 2), X).shape == (120, 2)  # Keras' own copies refuse a Lambda
+
+
+def test_models_that_cannot_be_stored_or_taken_apart_are_named():
+    class Twice(layers.Layer):
+        def call(self, x):
+            return 2 * x
+
+    x = Input((4,))
+    with pytest.raises(ValueError, match="can't be stored as it is: 'mine', a Twice can't be built from text"):
+        to_keras_bytes(Model(x, Twice(name="mine")(x)))
+    with pytest.raises(ValueError, match=r"can't be stored as it is: a Lambda, or its own call\(\) can't"):
+        to_keras_bytes(Model(x, layers.Lambda(lambda x: 2 * x)(x)))
+    for model in (Model(x, layers.Dense(1)(x)), Sequential([layers.GRU(3), layers.Dense(1)])):
+        with pytest.raises(ValueError, match="expected a GRU and a Dense"):
+            step_model(model)
 
 
 def test_the_advice_works():

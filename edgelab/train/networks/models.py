@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgelab.train.networks.blocks import conv_bn, inverted_residual, mbconv, shuffle_unit
 from edgelab.train.networks.family import FAMILY, light
 from edgelab.train.networks.scaling import round_filters, round_repeats
+from edgelab.train.structure import every_layer
 
 if TYPE_CHECKING:
     import keras
@@ -242,7 +243,8 @@ def to_keras_bytes(model: keras.Model) -> bytes:
     """Return the bytes of a .keras file with the architecture and the weights, without the optimizer's state.
 
     Adam's state is twice as large as the weights and is needed only to resume a training. Equal models give equal
-    bytes, whatever the date: all dates in the file are 1980-01-01.
+    bytes, whatever the date: all dates in the file are 1980-01-01. Raises ValueError naming layers that can't be built
+    again from text.
 
     >>> to_keras_bytes(dense128())[:2]
     b'PK'
@@ -253,7 +255,15 @@ def to_keras_bytes(model: keras.Model) -> bytes:
     import zipfile
     from pathlib import Path
 
-    bare = type(model).from_config(model.get_config())  # clone_model would copy the optimizer too
+    try:
+        bare = type(model).from_config(model.get_config())  # clone_model would copy the optimizer too
+    except (NotImplementedError, TypeError, ValueError) as error:
+        own = [layer for layer in every_layer(model) if not type(layer).__module__.startswith("keras.")]
+        named = ", ".join(f"{layer.name!r}, a {type(layer).__name__}" for layer in own) or "a Lambda, or its own call()"
+        raise ValueError(
+            f"model {model.name!r} can't be stored as it is: {named} can't be built from text. Give such a class a "
+            "get_config() and the decorator keras.saving.register_keras_serializable(), or use Keras' own layers"
+        ) from error
     bare.set_weights(model.get_weights())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"

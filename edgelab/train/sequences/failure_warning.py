@@ -141,13 +141,19 @@ def step_model(model: keras.Model) -> keras.Model:
     """Build the one-step form of a `warning_gru`, with its weights; the caller carries the state.
 
     Returns a model from float32 (n, features + units), a step and the state before it, to (n, 1 + units), the logit and
-    the state after it: one vector in, one vector out, no loop. The first state is zeros.
+    the state after it: one vector in, one vector out, no loop. The first state is zeros. Raises ValueError for a model
+    of other layers.
 
     >>> step_model(warning_gru(7, units=12)).output_shape
     (None, 13)
     """
     from keras import Input, Model, layers
 
+    kinds = [type(layer).__name__ for layer in model.layers]
+    if kinds != ["GRU", "Dense"] or not model.built:
+        raise ValueError(
+            f"model {model.name!r} consists of {', '.join(kinds)}; expected a GRU and a Dense: warning_gru(7)"
+        )
     gru, dense = model.layers
     features, units = model.input_shape[-1], gru.units
     vector = Input((features + units,), name="step_and_state")

@@ -445,6 +445,23 @@ def test_what_the_converter_cannot_write_is_named_with_what_to_do(mode):
                 function(model)
 
 
+def test_operators_within_a_layer_of_ones_own_are_named_too():
+    class Own(layers.Layer):
+        def call(self, x):
+            return ops.argmax(x, axis=-1)
+
+    class Bell(layers.Layer):
+        def call(self, x):
+            return ops.erf(x)
+
+    x = Input((8, 8, 1))
+    for layer in (Own(name="most"), layers.Lambda(lambda z: ops.argmin(z, -1), name="most")):
+        with pytest.raises(ValueError, match=r"can't write BitwiseAnd \(in .*most.*\)\. .*tf\.argmax"):
+            to_tflite(Model(x, layer(layers.Flatten()(x))), "float32")
+    with pytest.raises(RuntimeError, match=r"can't write Erf \(in .*bell"):
+        to_tflite(Model(x, Bell(name="bell")(x)), "float32")
+
+
 def test_the_advice_for_argmax_works():
     import tensorflow as tf
 

@@ -180,28 +180,47 @@ def to_tflite(
     # Batch 1: a runtime can plan all memory for it, and LiteRT.js refuses a batch that is open.
     inputs = keras.Input(shape, batch_size=1, name="image")
     fixed = keras.Model(inputs, model(inputs, training=False), name=model.name)
-    with quiet():
-        converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
-        if mode != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if mode == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        if mode in CALIBRATED:
-            converter.representative_dataset = lambda: ([sample[None]] for sample in calibration)
-            # Without this line an operator that has no kernel in int8 stays float32, without an error.
-            kernels = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
-            if mode == "int16x8":
-                kernels = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
-            converter.target_spec.supported_ops = [kernels]
-        if mode == "int8":
-            converter.inference_input_type = converter.inference_output_type = tf.int8
-        tflite = converter.convert()
+    try:
+        with quiet():
+            converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
+            if mode != "float32":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if mode == "float16":
+                converter.target_spec.supported_types = [tf.float16]
+            if mode in CALIBRATED:
+                converter.representative_dataset = lambda: ([sample[None]] for sample in calibration)
+                # Without this line an operator that has no kernel in int8 stays float32, without an error.
+                kernels = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+                if mode == "int16x8":
+                    kernels = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+                converter.target_spec.supported_ops = [kernels]
+            if mode == "int8":
+                converter.inference_input_type = converter.inference_output_type = tf.int8
+            tflite = converter.convert()
+    except RuntimeError as error:
+        unknown = _unwritten(str(error))
+        if "BitwiseAnd" in unknown:
+            raise ValueError(
+                f"{model.name!r}: {unknown}. keras.ops.argmax and argmin contain it; tf.argmax and tf.argmin can be "
+                "written"
+            ) from error
+        raise RuntimeError(f"{model.name!r}: {unknown}\n{error}" if unknown else str(error)) from error
     if mode not in CALIBRATED:
         return tflite
     tflite = repaired(tflite)
     warn_of_float(tflite, mode, model.name)
     warn_of_error(tflite, model, np.asarray(calibration)[:: -(-len(calibration) // 8)], mode)
     return tflite
+
+
+def _unwritten(message: str) -> str:
+    """Return which operators the converter says it can't write, and where; "" if it says something else."""
+    import re
+
+    lines = [line for line in message.splitlines() if "error: loc(" in line]
+    found = [re.search(r'fused\["(\w+):", "([^"@]*)', line) for line in lines]
+    named = dict.fromkeys(f"{each[1]} (in {each[2]})" for each in found if each)
+    return f"the converter can't write {', '.join(named)}" if named else ""
 
 
 def repaired(tflite: bytes) -> bytes:

@@ -177,15 +177,19 @@ class DrawingPad:
 
     def _ask(self) -> None:
         """Bring the drawing into MNIST's form and show what the model makes of it."""
+        import warnings
+
         try:
-            image = to_mnist(self.image())
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                image = to_mnist(self.image())
         except ValueError as error:
             return self._tell(np.zeros((28, 28), np.uint8), str(error))
         try:
             text = str(self._answer(image))
         except Exception as error:  # whatever a reader's own function raises belongs on the screen
             text = f"{type(error).__name__}: {error}"
-        return self._tell(image, text)
+        return self._tell(image, "; ".join([text, *(str(warning.message) for warning in said)]))
 
     def _tell(self, image: np.ndarray, text: str) -> None:
         import html

@@ -93,7 +93,9 @@ def _needed(module: str, name: str) -> dict[str, File]:
             found = enumerate(files[where].parts)
             indices |= {i for i, part in found if getattr(part.node, "module", None) == "__future__"}
     try:
-        order = [where for where in graphlib.TopologicalSorter(before).static_order() if where in chosen]
+        # Sorted: a set's order differs from one process to the next, and so would the copy.
+        earlier = {where: sorted(sources) for where, sources in before.items()}
+        order = [where for where in graphlib.TopologicalSorter(earlier).static_order() if where in chosen]
     except graphlib.CycleError as error:
         raise ValueError(f"{name} needs files that import each other: {' -> '.join(error.args[1])}") from error
     needed = {w: File(files[w].lines, [files[w].parts[i] for i in sorted(chosen[w])]) for w in order}

@@ -384,7 +384,7 @@ def test_the_heading_names_origin_licence_and_what_must_be_installed():
     heading = copying.copy_source("shrink.convert.to_tflite").split("\n\n")[0]
     assert heading.startswith("# edgelab.shrink.convert.converter.to_tflite, copied from edgelab ")
     assert "SPDX-License-Identifier: Apache-2.0" in heading
-    assert "# It imports: keras, numpy, tensorflow" in heading
+    assert "# It imports: ai_edge_litert, flatbuffers, keras, numpy, tensorflow" in heading
     assert "needs edgelab" not in heading
 
 

@@ -189,6 +189,15 @@ def test_clipped_biases_are_named_unless_a_layer_tells_them():
     assert stated_biases(made([5, 7], scale=1e-3), integer_biases(made([5, 7])))[0] == pytest.approx([5e-3, 7e-3])
 
 
+def test_a_scale_that_is_infinite_is_named():
+    """With int16 activations the converter writes one for a layer that answers 0 to all calibration samples."""
+    image = Input((8, 8, 1))
+    dead = layers.ReLU()(layers.Conv2D(2, 3, kernel_initializer="zeros")(image))
+    model = Model(image, layers.Dense(2, bias_initializer="ones")(layers.Flatten()(dead)))
+    with pytest.raises(RuntimeError, match="infinite scale, as all their values are 0"):
+        to_tflite(model, "int16x8", X)
+
+
 def test_other_networks_are_no_truth():
     graph = made([1, 2])
     with pytest.raises(RuntimeError, match="1 operators with weights, 0 in the float file"):
@@ -223,13 +232,13 @@ def test_random_networks_keep_their_biases(seed):
             [layers.Conv2D(int(rng.integers(1, 6)), 3, padding="same"), layers.DepthwiseConv2D(3, padding="same"),
              layers.Conv2DTranspose(int(rng.integers(1, 6)), 2)][kind]
         )  # fmt: skip
-        parts += [layers.ReLU()] * int(rng.integers(2))
     model = Sequential([Input((8, 8, 1)), *parts, layers.Flatten(), layers.Dense(4)])
     for layer in model.layers:
         if layer.weights:
             w, b = layer.get_weights()
             if not isinstance(layer, layers.Conv2DTranspose | layers.DepthwiseConv2D):
-                w *= rng.choice([0, 1e-7, 1e-4, 1, 1, 1], w.shape[-1:])
+                # Not all channels: what is 0 throughout has no scale
+                w[..., 1:] *= rng.choice([0, 1e-7, 1e-4, 1, 1, 1], (w.shape[-1] - 1,))
             b[:] = rng.choice([0.0, 0.5, float(rng.normal())]) if rng.random() < 0.5 else rng.normal(size=b.shape)
             layer.set_weights([w, b])
     exact = to_tflite(model, "float32")
@@ -237,5 +246,7 @@ def test_random_networks_keep_their_biases(seed):
     for how in ("int8", "int16x8", "static8", "static8x16"):
         file = quantize_file(exact, how, X) if how.startswith("static") else to_tflite(model, how, X)
         agree(file, exact)
-        assert np.abs(Runner(file).predict(X[:20]) - right).max() < 0.1 * max(0.1, np.abs(right).max()), how
+        # XNNPACK opens no layer whose scales are too far apart, which random weights may bring about.
+        found = Runner(file, kernels="builtin").predict(X[:20])
+        assert np.abs(found - right).max() < 0.1 * max(0.1, np.abs(right).max()), how
     assert set(PLACES) >= {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}

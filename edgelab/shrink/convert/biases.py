@@ -77,7 +77,8 @@ def repair_biases(tflite: bytes, exact: bytes | None = None, known: Sequence[np.
     than a step is written again; where its channel's scale is so fine that it takes more than 2**30 steps (2**26 of
     int4), the weights of that channel get a coarser one. Layers that share weights or a bias get copies of their own.
     Returns the given bytes where nothing is wrong. Raises RuntimeError naming the layer whose bias was clipped, if
-    neither tells what it was. Source: Jacob et al. 2018, section 2.4: a bias' scale is the product of both others.
+    neither tells what it was, or whose input has an infinite scale. Source: Jacob et al. 2018, section 2.4: a bias'
+    scale is the product of both others.
 
     >>> repair_biases(b"1234TFL2")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -86,6 +87,12 @@ def repair_biases(tflite: bytes, exact: bytes | None = None, known: Sequence[np.
     """
     graph = read(tflite)
     found = integer_biases(graph)
+    for bias in found:
+        if not np.isfinite(bias.step).all():
+            raise RuntimeError(
+                f"{bias.name!r}: the input or the weights have an infinite scale, as all their values are 0 on the "
+                "calibration data. Remove the layer before it, or train it again"
+            )
     right = stated_biases(graph, found, known) if exact is None else float_biases(read(exact), graph, found)
     wrong = []
     for bias, values in zip(found, right, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +11,21 @@ from edgelab.infer.integer.model import IntegerModel
 from edgelab.infer.integer.operators import RULES
 from edgelab.infer.runner import open_interpreter
 from edgelab.infer.smallest import relu_tflite  # noqa: F401 (for the examples)
-from edgelab.infer.tflite import read
+from edgelab.infer.tflite import Graph, read
 
 # The sets of kernels that LiteRT can be told to use, the plainest first.
 RESOLVERS = ("reference", "builtin", "xnnpack")
 
 
-def runtime_outputs(tflite: bytes | str | Path, x: np.ndarray, runtime: str = "reference") -> list[np.ndarray]:
+def runtime_outputs(
+    tflite: bytes | str | Path, x: np.ndarray | Sequence[np.ndarray], runtime: str = "reference"
+) -> list[np.ndarray]:
     """Return a runtime's outputs, image by image, in the integers of the file.
 
-    x: (n, …) in the type of the model's input. runtime: "reference", "builtin" or "xnnpack" of LiteRT, or "micro",
-    which needs the package tflite-micro. Returns one array (n, …) for each of the model's outputs. Raises ValueError
-    for another runtime, and ImportError where tflite-micro isn't installed.
+    x: (n, …) in the type of the model's input; for several inputs a list, in the file's order. runtime: "reference",
+    "builtin" or "xnnpack" of LiteRT, or "micro", which needs the package tflite-micro. Returns one array (n, …) for
+    each of the model's outputs. Inputs and outputs that do not begin with a batch of 1 in the file get one in front.
+    Raises ValueError for another runtime, and ImportError where tflite-micro isn't installed.
 
     >>> runtime_outputs(relu_tflite(), np.array([[-5, 0, 5]], np.int8))[0].tolist()
     [[0, 0, 5]]
@@ -30,20 +33,27 @@ def runtime_outputs(tflite: bytes | str | Path, x: np.ndarray, runtime: str = "r
     if runtime not in RULES:
         raise ValueError(f"unknown runtime {runtime!r}; the runtimes are: {', '.join(RULES)}")
     content = tflite if isinstance(tflite, bytes) else Path(tflite).read_bytes()
-    run = _micro(content) if runtime == "micro" else _litert(content, runtime)
-    answers = [run(x[i : i + 1]) for i in range(len(x))]
-    return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+    graph = read(content)
+    xs = [x] if isinstance(x, np.ndarray) else list(x)
+    run = _micro(content) if runtime == "micro" else _litert(content, graph, runtime)
+    shapes = [graph.tensors[i].shape for i in graph.inputs]
+    answers = [run([each[i].reshape(shape) for each, shape in zip(xs, shapes, strict=True)]) for i in range(len(xs[0]))]
+    with_batch = [graph.tensors[i].shape[:1] == (1,) for i in graph.outputs]
+    return [
+        np.concatenate([each if batch else each[None] for each in parts])
+        for parts, batch in zip(zip(*answers, strict=True), with_batch, strict=True)
+    ]
 
 
-def _litert(content: bytes, kernels: str):
+def _litert(content: bytes, graph: Graph, kernels: str):
     """Return the function from one image to the outputs of LiteRT's interpreter."""
     interpreter = open_interpreter(content, kernels)
-    number, outputs = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()
 
-    def run(image: np.ndarray) -> list[np.ndarray]:
-        interpreter.set_tensor(number, image)
+    def run(image: list[np.ndarray]) -> list[np.ndarray]:
+        for number, each in zip(graph.inputs, image, strict=True):
+            interpreter.set_tensor(number, each)
         interpreter.invoke()
-        return [interpreter.get_tensor(output["index"]) for output in outputs]
+        return [interpreter.get_tensor(number) for number in graph.outputs]
 
     return run
 
@@ -55,11 +65,13 @@ def _micro(content: bytes):
     except ImportError as error:
         raise ImportError("TensorFlow Lite Micro isn't installed; try: pip install tflite-micro") from error
     interpreter = runtime.Interpreter.from_bytes(content)
+    outputs = range(len(read(content).outputs))
 
-    def run(image: np.ndarray) -> list[np.ndarray]:
-        interpreter.set_input(image, 0)
+    def run(image: list[np.ndarray]) -> list[np.ndarray]:
+        for number, each in enumerate(image):
+            interpreter.set_input(each, number)
         interpreter.invoke()
-        return [interpreter.get_output(0).copy()]
+        return [interpreter.get_output(number).copy() for number in outputs]
 
     return run
 
@@ -69,16 +81,35 @@ def differences(
 ) -> dict[tuple[str, str], float]:
     """Return, for each runtime and each rule, the share of outputs in which the engine with that rule differs from it.
 
-    x: (n, …) in the type of the model's input. runtimes: as in `runtime_outputs`; a rule has the name of the runtime
-    that it should equal. Returns {(runtime, rule): share from 0 to 1}, all pairs. Where both names agree, expect 0.
+    x: (n, …) in the type of the model's input; for several inputs a list. runtimes: as in `runtime_outputs`; a rule
+    has the name of the runtime that it should equal. Returns {(runtime, rule): share from 0 to 1}, all pairs. Where
+    both names agree, expect 0.
 
     >>> differences(relu_tflite(), np.array([[-5, 0, 5]], np.int8), ["reference"])
     {('reference', 'reference'): 0.0}
     """
     runtimes = list(runtimes)
-    found = {runtime: runtime_outputs(tflite, x, runtime)[0] for runtime in runtimes}
-    computed = {rule: IntegerModel(tflite, rule).run(x) for rule in runtimes}
-    return {(r, rule): float(np.mean(found[r] != computed[rule])) for r in runtimes for rule in runtimes}
+    found = {runtime: runtime_outputs(tflite, x, runtime) for runtime in runtimes}
+    computed = {rule: engine_outputs(tflite, x, rule) for rule in runtimes}
+    return {(r, rule): _share(found[r], computed[rule]) for r in runtimes for rule in runtimes}
+
+
+def engine_outputs(
+    tflite: bytes | str | Path, x: np.ndarray | Sequence[np.ndarray], rule: str = "reference"
+) -> list[np.ndarray]:
+    """Return what `runtime_outputs` does, computed by the integer engine with the rule of that name.
+
+    >>> engine_outputs(relu_tflite(), np.array([[-5, 0, 5]], np.int8))[0].tolist()
+    [[0, 0, 5]]
+    """
+    made = IntegerModel(tflite, rule).run(*([x] if isinstance(x, np.ndarray) else x))
+    return list(made) if isinstance(made, tuple) else [made]
+
+
+def _share(found: list[np.ndarray], computed: list[np.ndarray]) -> float:
+    """Return the share of values that differ, over all outputs."""
+    pairs = list(zip(found, computed, strict=True))
+    return sum(int(np.sum(a != b)) for a, b in pairs) / max(1, sum(a.size for a, _ in pairs))
 
 
 def expose(tflite: bytes | str | Path) -> bytes:
@@ -105,13 +136,13 @@ def expose(tflite: bytes | str | Path) -> bytes:
 def layer_differences(tflite: bytes | str | Path, x: np.ndarray, runtime: str = "reference") -> dict[int, float]:
     """Return, for each tensor that an operator computes, the share of values in which engine and runtime differ.
 
-    x: (n, …). runtime: one of LiteRT; the engine uses the same rule. Returns {number of the tensor: share}, in the
-    order in which they are computed: the first share above 0 names the operator to look at.
+    x: (n, …); for several inputs a list. runtime: one of LiteRT; the engine uses the same rule. Returns {number of the
+    tensor: share}, in the order in which they are computed: the first share above 0 names the operator to look at.
 
     >>> layer_differences(relu_tflite(), np.array([[-5, 0, 5]], np.int8))
     {1: 0.0}
     """
-    computed = IntegerModel(tflite, runtime).tensors(x)
-    numbers = [operator.outputs[0] for operator in read(tflite).operators]
+    computed = IntegerModel(tflite, runtime).tensors(*([x] if isinstance(x, np.ndarray) else x))
+    numbers = [number for operator in read(tflite).operators for number in operator.outputs]
     found = runtime_outputs(expose(tflite), x, runtime)
     return {n: float(np.mean(computed[n] != y)) for n, y in zip(numbers, found, strict=True)}

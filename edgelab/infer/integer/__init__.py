@@ -25,10 +25,10 @@ from edgelab.infer.integer.activations import (
     softmax_fixed,
     softmax_table,
 )
-from edgelab.infer.integer.checks import check_graph, check_images
+from edgelab.infer.integer.checks import check_graph, check_inputs
 from edgelab.infer.integer.elementwise import add_builtin, add_double, add_shift
 from edgelab.infer.integer.model import IntegerModel
-from edgelab.infer.integer.operators import OPERATORS, RULES, STEPS, find_place, prepare
+from edgelab.infer.integer.operators import OPERATORS, RULES, STEPS, find_place, images_together, prepare
 from edgelab.infer.integer.place import Entry, Place
 from edgelab.infer.integer.pooling import average_pool, max_pool, mean_builtin, mean_double, mean_float32
 from edgelab.infer.integer.products import conv2d_sums, dense_sums, depthwise_sums, exact_float, group_count

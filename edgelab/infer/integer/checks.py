@@ -6,13 +6,16 @@ All that can be checked before running is checked here, once, when a model is op
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from edgelab.infer.integer.operators import RULES, STEPS, find_place, prepare
+from edgelab.infer.integer.operators import RULES, STEPS, find_place, images_together, prepare
 from edgelab.infer.integer.place import Place, Step
-from edgelab.infer.tflite import PRODUCTS, Graph, Tensor
+from edgelab.infer.tflite import PRODUCTS, Graph, Operator, Tensor
+
+# Operators that run other subgraphs: loops and branches.
+CONTROL_FLOW = {"WHILE", "IF", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_CASE"}
 
 
 def check_graph(graph: Graph, runtime: str) -> None:
@@ -20,50 +23,88 @@ def check_graph(graph: Graph, runtime: str) -> None:
 
     The message names the operator with its number in the graph and, where known, the tensor that it makes.
 
-    >>> check_graph(Graph((), (), (0,), ()), "xnnpack")
+    >>> check_graph(Graph((), (), (), ()), "xnnpack")
     Traceback (most recent call last):
         ...
-    ValueError: model in memory: 1 inputs and 0 outputs; expected one of each
+    ValueError: model in memory: 0 inputs and 0 outputs; expected at least one of each
     """
     if runtime not in RULES:
         raise ValueError(f"unknown runtime {runtime!r}; the runtimes are: {', '.join(RULES)}")
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+    if not graph.inputs or not graph.outputs:
         raise ValueError(
-            f"{graph.name}: {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; expected one of each"
+            f"{graph.name}: {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; expected at least one of each"
         )
-    _run_black_image(graph, [_checked(graph, number, runtime) for number in range(len(graph.operators))])
+    _refuse_floats(graph)
+    for number in range(len(graph.operators)):
+        _check_operator(graph, number, runtime)
+    for number in graph.inputs:
+        if graph.tensors[number].data is not None:
+            raise ValueError(f"{graph.name}: its input {graph.tensors[number].name!r} is a constant. Convert it again")
+    together = images_together(graph)
+    _run_black_image(graph, [prepare(graph, number, runtime, together) for number in range(len(graph.operators))])
 
 
-def check_images(graph: Graph, x: np.ndarray) -> np.ndarray:
-    """Return images as an array. Raises TypeError for another type than the graph takes, ValueError for another shape.
+def check_inputs(graph: Graph, xs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return the inputs of a graph as arrays. Raises TypeError for another type, ValueError for another shape.
 
-    >>> check_images(Graph((Tensor("x", (1, 3), "int8"),), (), (0,), (0,)), np.zeros((2, 3), np.int8)).shape
+    xs: an array for each input, in the graph's order, (n, …) without the file's batch of 1.
+
+    >>> check_inputs(Graph((Tensor("x", (1, 3), "int8"),), (), (0,), (0,)), [np.zeros((2, 3), np.int8)])[0].shape
     (2, 3)
     """
-    taken = graph.tensors[graph.inputs[0]]
-    x, (_, *shape) = np.asarray(x), taken.shape
+    if len(xs) != len(graph.inputs):
+        names = ", ".join(repr(graph.tensors[number].name) for number in graph.inputs)
+        raise ValueError(f"{len(xs)} inputs given; {graph.name} takes {len(graph.inputs)}, in this order: {names}")
+    found = [_checked_input(graph, number, x) for number, x in zip(graph.inputs, xs, strict=True)]
+    if len({len(x) for x in found}) > 1:
+        raise ValueError(f"inputs of {[len(x) for x in found]} images; expected as many in each")
+    return found
+
+
+def _checked_input(graph: Graph, number: int, x: np.ndarray) -> np.ndarray:
+    taken, x = graph.tensors[number], np.asarray(x)
+    shape = taken.shape[1:] if taken.shape[:1] == (1,) else taken.shape
+    name = graph.name if len(graph.inputs) == 1 else f"the input {taken.name!r} of {graph.name}"
     if x.shape[1:] != tuple(shape) or x.ndim != len(shape) + 1:
-        raise ValueError(
-            f"x has shape {x.shape}; {graph.name} takes (n, {', '.join(map(str, shape))}). One image: x[None]"
-        )
+        raise ValueError(f"x has shape {x.shape}; {name} takes (n, {', '.join(map(str, shape))}). One image: x[None]")
     if x.dtype != taken.dtype:
-        how = "edgelab.shrink.quantize.quantize(x, scale, zero_point) with those of the input tensor"
-        raise TypeError(
-            f"x is {x.dtype}; {graph.name} takes {taken.dtype}. "
-            + (f"Quantize it: {how}" if taken.dtype == "int8" else "uint8 images: x.astype('float32') / 255")
-        )
+        how = {
+            "int8": "Quantize it: edgelab.shrink.quantize.quantize(x, scale, zero_point) with those of the tensor",
+            "float32": "uint8 images: x.astype('float32') / 255",
+        }.get(taken.dtype, f"Whole numbers: x.astype({taken.dtype!r})")
+        raise TypeError(f"x is {x.dtype}; {name} takes {taken.dtype}. {how}")
     return x
 
 
-def _checked(graph: Graph, number: int, runtime: str) -> tuple[tuple[int, ...], int, Step]:
-    """Check one operator for all faults; return what `prepare` returns for it."""
+def _refuse_floats(graph: Graph) -> None:
+    """Name the float operators of a file that is int8 elsewhere: layers that the converter has no int8 form for."""
+
+    def has(dtype: str, operator: Operator) -> bool:
+        return any(graph.tensors[i].dtype == dtype for i in operator.outputs)
+
+    inner = [o for o in graph.operators if o.kind not in ("QUANTIZE", "DEQUANTIZE")]
+    floats = sorted({o.kind for o in inner if has("float32", o)})
+    if floats and any(has("int8", o) for o in inner):
+        count = sum(has("float32", o) for o in inner)
+        raise ValueError(
+            f"{graph.name}: {count} of {len(inner)} operators compute in float32: {', '.join(floats)}; expected int8. "
+            "The converter writes so what has no int8 form, such as LayerNormalization or ELU. Replace that layer, or "
+            "run the file with edgelab.infer.runner.Runner"
+        )
+
+
+def _check_operator(graph: Graph, number: int, runtime: str) -> None:
+    """Check one operator for all faults."""
     kind, inputs, outputs, _ = graph.operators[number]
     where = f"{graph.name}: operator {number}, {kind},"
-    if not inputs or len(outputs) != 1:
-        raise ValueError(
-            f"{where} has {len(inputs)} inputs and {len(outputs)} outputs; expected one input or more, and one output"
-        )
+    if not inputs or not outputs:
+        raise ValueError(f"{where} has {len(inputs)} inputs and {len(outputs)} outputs; expected at least one of each")
     where = f"{where} which makes {graph.tensors[outputs[0]].name!r},"
+    if kind in CONTROL_FLOW:
+        raise ValueError(
+            f"{where} runs another subgraph of the file, as a recurrent layer that isn't unrolled does; the engine "
+            "runs the first subgraph alone. Give the Keras layer unroll=True and convert it again"
+        )
     if kind not in STEPS:
         raise ValueError(f"{where} isn't supported; the engine has: {', '.join(STEPS)}")
     p = find_place(graph, number, runtime)
@@ -71,29 +112,33 @@ def _checked(graph: Graph, number: int, runtime: str) -> tuple[tuple[int, ...], 
         for concern in (_computes, _types, _shapes, _scales, *CONCERNS.get(kind, ())):
             if wrong := concern(p):
                 raise ValueError(f"{where} {wrong}")
-        return prepare(graph, number, runtime)
+        prepare(graph, number, runtime)
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(f"{where} lacks what it needs ({error!r}); the file is damaged. Convert it again") from error
 
 
-def _run_black_image(graph: Graph, steps: list[tuple[tuple[int, ...], int, Step]]) -> None:
+def _run_black_image(graph: Graph, steps: list[tuple[tuple[int, ...], tuple[int, ...], Step]]) -> None:
     """Run one black image, so that a damaged graph fails here and not later."""
-    image, end = (graph.tensors[i[0]] for i in (graph.inputs, graph.outputs))
-    values = {graph.inputs[0]: np.zeros(image.shape, image.dtype)}
-    for number, (reads, made, step) in enumerate(steps):
+    values = {i: np.zeros(graph.tensors[i].shape, graph.tensors[i].dtype) for i in graph.inputs}
+    for number, (reads, makes, step) in enumerate(steps):
         where = f"{graph.name}: operator {number}, {graph.operators[number].kind},"
         missing = [graph.tensors[i].name for i in reads if i not in values]
         if missing:
             raise ValueError(f"{where} reads {missing[0]!r}, which nothing before it makes. Convert the model again")
         try:
-            values[made] = step(*(values[i] for i in reads))
+            made = step(*(values[i] for i in reads))
+            values.update(zip(makes, made if isinstance(made, tuple) else (made,), strict=True))
         except (ValueError, IndexError, TypeError) as error:
             raise ValueError(f"{where} doesn't fit what it reads ({error}). Convert the model again") from error
-        if values[made].shape != graph.tensors[made].shape:
-            found = f"{values[made].shape}, and the file says {graph.tensors[made].shape}"
-            raise ValueError(f"{where} makes {found}. Convert the model again")
-    if graph.outputs[0] not in values:
-        raise ValueError(f"{graph.name}: nothing makes its output {end.name!r}. Convert the model again")
+        for i in makes:
+            if values[i].shape != graph.tensors[i].shape:
+                found = f"{values[i].shape}, and the file says {graph.tensors[i].shape}"
+                raise ValueError(f"{where} makes {found}. Convert the model again")
+    for i in graph.outputs:
+        if i not in values:
+            raise ValueError(
+                f"{graph.name}: nothing makes its output {graph.tensors[i].name!r}. Convert the model again"
+            )
 
 
 # Each function returns what is wrong with an operator, or None. First those for every operator.
@@ -105,7 +150,7 @@ def _computed(p: Place) -> list[Tensor]:
 
 def _numbers(p: Place) -> list[Tensor]:
     """Return the computed inputs, the output, and constants that are added or multiplied."""
-    return [*(p.inputs if p.kind in ("ADD", "MUL") else _computed(p)), p.y]
+    return [*(p.inputs if p.kind in ("ADD", "MUL", "CONCATENATION") else _computed(p)), *p.outputs]
 
 
 def _computes(p: Place) -> str | None:
@@ -117,22 +162,25 @@ def _computes(p: Place) -> str | None:
 
 
 def _types(p: Place) -> str | None:
-    floats = {"QUANTIZE": p.inputs[0], "DEQUANTIZE": p.y}.get(p.kind)
-    for tensor in _numbers(p):
-        if tensor.dtype != ("float32" if tensor is floats and tensor.dtype == "float32" else "int8"):
+    numbers = _numbers(p)
+    allowed = [(t, p.entry.reads.get(i, ("int8",))) for i, t in enumerate(p.inputs) if any(t is n for n in numbers)]
+    for tensor, types in (*allowed, *((t, p.entry.makes) for t in p.outputs)):
+        if tensor.dtype not in types:
             how = 'edgelab.shrink.convert.to_tflite(model, "int8", calibration)'
-            return f"has {tensor.name!r} in {tensor.dtype}; expected int8. Convert the model with {how}"
+            return f"has {tensor.name!r} in {tensor.dtype}; expected {' or '.join(types)}. Convert the model with {how}"
 
 
 def _shapes(p: Place) -> str | None:
-    for tensor in (*_computed(p), p.y):
-        if min(tensor.shape, default=0) < 1 or tensor.shape[0] != 1:
+    for tensor in (*_computed(p), *p.outputs):
+        if min(tensor.shape, default=1) < 1:
             return (
-                f"has {tensor.name!r} of shape {tensor.shape}; expected a batch of 1 in front and no size left open. "
-                "Give the Keras model's Input its sizes and convert it again (to_tflite fixes the batch)"
+                f"has {tensor.name!r} of shape {tensor.shape}; expected no size left open but the batch. "
+                "Give the Keras model's Input its sizes and convert it again"
             )
         if math.prod(tensor.shape) > 2**28:
             return f"has {tensor.name!r} of shape {tensor.shape}; expected at most 2^28 values"
+    if not p.y.shape and p.kind not in ("RESHAPE", "SQUEEZE"):
+        return f"makes {p.y.name!r}, a single number without axes; expected at least one axis"
 
 
 def _scales(p: Place) -> str | None:
@@ -204,20 +252,16 @@ def _shares(p: Place) -> str | None:
 
 
 def _axes(p: Place) -> str | None:
-    """A mean is over rows and columns; no operator may join or move the images of a batch."""
-    shape, rank = p.inputs[0].shape, len(p.y.shape)
+    """A mean is over rows and columns; what is joined has as many images."""
+    shape = p.inputs[0].shape
     if p.kind == "MEAN":
         axes = {int(a) % len(shape) for a in np.ravel(p.inputs[1].data)}
         if len(shape) != 4 or axes != {1, 2}:
             return f"is over the axes {sorted(axes)} of {shape}; expected rows and columns: 1 and 2"
-    elif p.kind == "PAD" and p.inputs[1].data[0].any():
-        return "pads the batch; expected margins around each image only"
-    elif p.kind == "TRANSPOSE" and int(p.inputs[1].data[0]) != 0:
-        return "moves the batch, axis 0; expected it to stay in front"
     elif p.kind == "CONCATENATION":
-        axis = p.operator.options["axis"]
-        if axis % rank == 0 or any(t is None or t.data is not None for t in p.inputs):
-            return "joins images or constants; expected computed tensors, along another axis than 0"
+        wrong = [t for t in p.inputs if t is None or len(t.shape) != len(p.y.shape)]
+        if wrong:
+            return "joins tensors of different ranks; expected as many axes in each"
 
 
 CONCERNS: dict[str, tuple[Callable[[Place], str | None], ...]] = {
@@ -227,7 +271,7 @@ CONCERNS: dict[str, tuple[Callable[[Place], str | None], ...]] = {
     **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS"), (_same_scale,)),
     **dict.fromkeys(("SOFTMAX", "LOGISTIC"), (_shares,)),
     "MEAN": (_constants, _axes),
-    "PAD": (_same_scale, _constants, _axes),
-    "TRANSPOSE": (_same_scale, _constants, _axes),
+    "PAD": (_same_scale, _constants),
+    "TRANSPOSE": (_same_scale, _constants),
     "CONCATENATION": (_same_scale, _axes),
 }

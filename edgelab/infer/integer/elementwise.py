@@ -132,14 +132,14 @@ def _mul_kernels(p: Place) -> str:
 
 def _with_constants(p: Place, run: Step) -> Step:
     """Return the function of two inputs as a function of those that aren't constant."""
-    constants, axes = [tensor.data for tensor in p.inputs], len(p.y.shape)
+    constants, axes = [tensor.data for tensor in p.inputs], len(p.y.shape) + (not p.together)
 
     def step(*computed: np.ndarray) -> np.ndarray:
         # Shapes broadcast from their last axes: the batch of the lower rank must be moved to the front.
         aligned = (x.reshape(len(x), *[1] * (axes - x.ndim), *x.shape[1:]) for x in computed)
         return run(*(next(aligned) if c is None else c for c in constants))
 
-    return step
+    return p.in_front(step)
 
 
 ELEMENTWISE_OPERATORS = {

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edgelab.infer.integer.checks import check_graph, check_images
-from edgelab.infer.integer.operators import prepare
+from edgelab.infer.integer.checks import check_graph, check_inputs
+from edgelab.infer.integer.operators import images_together, prepare
 from edgelab.infer.smallest import relu_tflite  # noqa: F401 (for the example)
 from edgelab.infer.tflite import Graph, read
 
@@ -23,9 +23,10 @@ class IntegerModel:
 
     tflite: its bytes, its path, or what `edgelab.infer.tflite.read` returned. runtime: "reference" (LiteRT's plain
     kernels), "builtin" (its optimised ones), "xnnpack" (its default) or "micro" (TensorFlow Lite Micro).
-    The model has one input and one output, int8, or float32 around an int8 network. If the file leaves the batch open,
-    it is 1: each image gives the runtime's result for this image alone. A runtime resized to a larger batch counts the
-    vectors of "builtin" over all images together, and may round some values in another way.
+    Inputs and outputs are int8, or float32 around an int8 network. If the file leaves the batch open, it is 1: each
+    image gives the runtime's result for this image alone. A runtime resized to a larger batch counts the vectors of
+    "builtin" over all images together, and may round some values in another way. together: whether several images are
+    computed at once; where a tensor of the file has no batch in front, they are computed one by one.
     Raises FileNotFoundError, and ValueError for a damaged file, an unknown runtime, a float model, a size left open,
     and an operator that isn't supported, with its number in the graph and the tensor that it makes.
     Source: Jacob et al. 2018, section 2; where runtimes differ, see `edgelab.infer.integer`.
@@ -38,32 +39,55 @@ class IntegerModel:
         self.graph = tflite if isinstance(tflite, Graph) else read(tflite)
         self.runtime = runtime
         check_graph(self.graph, runtime)
-        self._steps = [prepare(self.graph, number, runtime) for number in range(len(self.graph.operators))]
-        self.input, self.output = (self.graph.tensors[i[0]] for i in (self.graph.inputs, self.graph.outputs))
+        self.together = images_together(self.graph)
+        numbers = range(len(self.graph.operators))
+        self._steps = [prepare(self.graph, number, runtime, self.together) for number in numbers]
+        self.inputs, self.outputs = (tuple(self.graph.tensors[i] for i in ends) for ends in self.graph[2:4])
+        self.input, self.output = self.inputs[0], self.outputs[0]
 
-    def run(self, x: np.ndarray) -> np.ndarray:
-        """Return the output for a batch of images, equal to the runtime's.
+    def run(self, *x: np.ndarray) -> np.ndarray | tuple[np.ndarray, ...]:
+        """Return the output for a batch of images, equal to the runtime's; a tuple where the model has several.
 
-        x: int8 (n, height, width, channels), from `quantize` with the input tensor's scale and zero point; float32 if
-        the model's input is. Returns int8, or float32 if the model's output is, (n, …). Large batches are computed in
-        chunks, so memory stays small. Raises TypeError for another type, and ValueError for another shape, NaN, and
-        floats of more than 2^31 steps of the scale.
+        x: one array for each input of the model, in the file's order: int8 (n, height, width, channels), from
+        `quantize` with the input tensor's scale and zero point; float32 if the model's input is. An input whose shape
+        in the file does not begin with a batch of 1 takes (n, *shape). Returns int8, or float32 if the model's output
+        is, (n, …). Large batches are computed in chunks, so memory stays small. Raises TypeError for another type, and
+        ValueError for another shape or number of inputs, NaN, and floats of more than 2^31 steps of the scale.
         """
-        x = check_images(self.graph, x)
-        parts = [self._through(x[i : i + CHUNK])[self.graph.outputs[0]] for i in range(0, len(x), CHUNK)]
-        return np.concatenate(parts) if parts else np.empty((0, *self.output.shape[1:]), self.output.dtype)
+        xs = check_inputs(self.graph, x)
+        chunk = CHUNK if self.together else 1
+        made = [self._through([each[i : i + chunk] for each in xs]) for i in range(0, len(xs[0]), chunk)]
+        found = tuple(
+            np.concatenate([values[number] for values in made]) if made else self._nothing(number)
+            for number in self.graph.outputs
+        )
+        return found if len(found) > 1 else found[0]
 
-    def tensors(self, x: np.ndarray) -> dict[int, np.ndarray]:
+    def tensors(self, *x: np.ndarray) -> dict[int, np.ndarray]:
         """Return every tensor between the operators, by its number in the graph: input and output are among them.
 
         x: as for `run`; a few images, as all values are kept. Each array is (n, …); `model.graph.tensors[number]` has
         its name, scale and zero point. The runtime itself reuses this memory, so there values may be overwritten.
         """
-        return self._through(check_images(self.graph, x))
+        xs = check_inputs(self.graph, x)
+        if self.together:
+            return self._through(xs)
+        made = [self._through([each[i : i + 1] for each in xs]) for i in range(len(xs[0]))]
+        return {number: np.concatenate([values[number] for values in made]) for number in made[0]} if made else {}
 
-    def _through(self, x: np.ndarray) -> dict[int, np.ndarray]:
-        """Run the operators one after another; return all values by tensor."""
-        values = {self.graph.inputs[0]: x}
-        for reads, number, step in self._steps:
-            values[number] = step(*(values[i] for i in reads))
-        return values
+    def _through(self, xs: list[np.ndarray]) -> dict[int, np.ndarray]:
+        """Run the operators one after another; return all values by tensor, the images in front."""
+        tensors = self.graph.tensors
+        values = dict(zip(self.graph.inputs, xs, strict=True))
+        if not self.together:
+            values = {i: x.reshape(tensors[i].shape) for i, x in values.items()}
+        for reads, makes, step in self._steps:
+            made = step(*(values[i] for i in reads))
+            values.update(zip(makes, made if isinstance(made, tuple) else (made,), strict=True))
+        if self.together:
+            return values
+        return {i: y if tensors[i].shape[:1] == (1,) else y[None] for i, y in values.items()}
+
+    def _nothing(self, number: int) -> np.ndarray:
+        shape, dtype = self.graph.tensors[number].shape, self.graph.tensors[number].dtype
+        return np.empty((0, *(shape[1:] if shape[:1] == (1,) else shape)), dtype)

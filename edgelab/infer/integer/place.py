@@ -6,14 +6,15 @@ No arithmetic and no checks: `edgelab.infer.integer.checks` has checked the grap
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from edgelab.infer.tflite import Operator, Tensor
 
-# From the tensors that an operator reads, each with the batch in front, to the one that it makes.
-Step = Callable[..., np.ndarray]
+# From the tensors that an operator reads to the one that it makes, or to a tuple of several.
+Step = Callable[..., np.ndarray | tuple[np.ndarray, ...]]
 
 
 class Entry(NamedTuple):
@@ -22,7 +23,8 @@ class Entry(NamedTuple):
     step: returns the operator's function on arrays for a Place. reference, builtin, xnnpack, micro: the rule by which
     the runtime of that name rounds, "" where nothing is rounded. Rules are those of `rescale`, and others that the
     family's functions define. kernels: for operators of which a runtime leaves some cases to another; returns whose
-    kernels run a Place.
+    kernels run a Place. mixes: says whether it moves or mixes axis 0, so that images can't be computed together.
+    makes, reads: the types of its outputs, and of the inputs, by number, that may be other than int8.
 
     >>> Entry(lambda place: np.negative, "double", "builtin").builtin
     'builtin'
@@ -34,22 +36,35 @@ class Entry(NamedTuple):
     xnnpack: str = ""
     micro: str = ""
     kernels: Callable[[Place], str] | None = None
+    mixes: Callable[[Place], bool] | None = None
+    makes: tuple[str, ...] = ("int8",)
+    reads: dict[int, tuple[str, ...]] = MappingProxyType({})
 
 
 class Place(NamedTuple):
     """An operator with its tensors. where: begins an error message. runtime: one of `RULES`.
 
+    together: arrays hold several images, their batch in front, where the file has 1; otherwise they have the shapes of
+    the file, and each image is computed alone.
+
     >>> entry = Entry(lambda place: np.negative, "double", "builtin")
-    >>> Place("operator 0, RELU,", Operator("RELU", (0,), (1,), {}), (), Tensor("y", (1, 3)), "builtin", entry).rule()
+    >>> y = Tensor("y", (1, 3))
+    >>> Place("operator 0, RELU,", Operator("RELU", (0,), (1,), {}), (), (y,), "builtin", entry).rule()
     'builtin'
     """
 
     where: str
     operator: Operator
     inputs: tuple[Tensor | None, ...]
-    y: Tensor
+    outputs: tuple[Tensor, ...]
     runtime: str
     entry: Entry
+    together: bool = True
+
+    @property
+    def y(self) -> Tensor:
+        """The tensor that it makes; of several, the first."""
+        return self.outputs[0]
 
     @property
     def kind(self) -> str:
@@ -71,3 +86,10 @@ class Place(NamedTuple):
     def affine(self, tensor: Tensor) -> tuple[np.float32, int]:
         """Return the one scale and zero point of a tensor."""
         return np.float32(tensor.scale[0]), int(tensor.zero_point[0])
+
+    def in_front(self, step: Step) -> Step:
+        """Return a step that counts or broadcasts within an image as one that also takes an image without a batch."""
+        if self.together:
+            return step
+        axes = max(len(t.shape) for t in (*self.inputs, self.y) if t is not None)
+        return lambda *xs: step(*(x.reshape(1, *[1] * (axes - x.ndim), *x.shape) for x in xs))[0]

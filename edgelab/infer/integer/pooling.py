@@ -119,7 +119,7 @@ def _mean(p: Place) -> Step:
             y = mean_float32(x, x_scale, x_zero_point, y_scale, y_zero_point)
         else:
             y = mean(x, x_scale, x_zero_point, y_scale) + y_zero_point
-        return np.clip(y, -128, 127).astype(np.int8).reshape(len(x), *shape)
+        return np.clip(y, -128, 127).astype(np.int8).reshape(-1, *shape)
 
     return run
 

@@ -124,7 +124,7 @@ def _products(p: Place) -> Step:
     rescaled = requantizer(_product_multiplier(p), p.rule(), *p.affine(p.y), options["fusedActivationFunction"])
     if p.kind == "FULLY_CONNECTED":
         shape = p.y.shape[1:]
-        return lambda x: rescaled(dense_sums(x.reshape(-1, w.shape[1]), w, b, x_zero_point)).reshape(len(x), *shape)
+        return lambda x: rescaled(dense_sums(x.reshape(-1, w.shape[1]), w, b, x_zero_point)).reshape(-1, *shape)
     stride = options["strideH"], options["strideW"]
     dilation = options["dilationHFactor"], options["dilationWFactor"]
     sums = depthwise_sums if p.kind == "DEPTHWISE_CONV_2D" else conv2d_sums

@@ -54,13 +54,13 @@ def _quantize(p: Place) -> Step:
     x, (scale, zero_point) = p.inputs[0], p.affine(p.y)
     if x.dtype == "float32":
         rule = getattr(SCALE_OPERATORS["QUANTIZE float32"], p.runtime)
-        return lambda x: quantize_input(x, scale, zero_point, rule)
+        return p.in_front(lambda x: quantize_input(x, scale, zero_point, rule))
     x_scale, x_zero_point = p.affine(x)
     if p.rule() == "8bit":
         return lambda x: np.clip(convert_8bit(x, x_scale, x_zero_point, scale) + zero_point, -128, 127).astype(np.int8)
     rescaled = requantizer(float(x_scale) / float(scale), p.rule(), scale, zero_point)
     # As one row: vectors run over the whole image here, not over its channels.
-    return lambda x: rescaled(x.reshape(len(x), -1).astype(np.int32) - x_zero_point).reshape(x.shape)
+    return p.in_front(lambda x: rescaled(x.reshape(len(x), -1).astype(np.int32) - x_zero_point).reshape(x.shape))
 
 
 def _quantize_kernels(p: Place) -> str:
@@ -88,12 +88,13 @@ def dequantize_output(q: np.ndarray, scale: float, zero_point: int, rule: str) -
 
 def _dequantize(p: Place) -> Step:
     (scale, zero_point), rule = p.affine(p.inputs[0]), p.rule()
-    return lambda x: dequantize_output(x, scale, zero_point, rule)
+    return p.in_front(lambda x: dequantize_output(x, scale, zero_point, rule))
 
 
 SCALE_OPERATORS = {
     #                                      reference builtin      xnnpack    micro
-    "QUANTIZE":         Entry(_quantize,   "double", "builtin16", "8bit",    "double", _quantize_kernels),
+    "QUANTIZE":         Entry(_quantize,   "double", "builtin16", "8bit",    "double", _quantize_kernels,
+                              reads={0: ("int8", "float32")}),
     "QUANTIZE float32": Entry(_quantize,   "away",   "inverse8",  "inverse", "away"),
-    "DEQUANTIZE":       Entry(_dequantize, "exact",  "vectors",   "exact",   "exact"),
+    "DEQUANTIZE":       Entry(_dequantize, "exact",  "vectors",   "exact",   "exact", makes=("float32",)),
 }  # fmt: skip

@@ -12,8 +12,8 @@ from edgelab.infer.integer.place import Entry, Place, Step
 
 def _view(p: Place) -> Step:
     """Make the step of RESHAPE, SQUEEZE and EXPAND_DIMS: the values keep their order."""
-    shape = p.y.shape[1:]
-    return lambda x: x.reshape(len(x), *shape)
+    shape = (-1, *p.y.shape[1:]) if p.together else p.y.shape
+    return lambda x: x.reshape(shape)
 
 
 def _pad(p: Place) -> Step:
@@ -27,15 +27,25 @@ def _transpose(p: Place) -> Step:
 
 
 def _concatenate(p: Place) -> Step:
-    axis = p.operator.options["axis"]
-    return lambda *parts: np.concatenate(parts, axis)
+    axis, constants = p.operator.options["axis"], [tensor.data for tensor in p.inputs]
+
+    def step(*computed: np.ndarray) -> np.ndarray:
+        parts, given = [], iter(computed)
+        for constant in constants:
+            if constant is None:
+                parts.append(next(given))
+            else:  # the same for each image
+                parts.append(np.repeat(constant, len(computed[0]), axis=0) if p.together else constant)
+        return np.concatenate(parts, axis)
+
+    return step
 
 
 SHAPE_OPERATORS = {
     "RESHAPE": Entry(_view),
     "SQUEEZE": Entry(_view),
     "EXPAND_DIMS": Entry(_view),
-    "PAD": Entry(_pad),
-    "TRANSPOSE": Entry(_transpose),
-    "CONCATENATION": Entry(_concatenate),
+    "PAD": Entry(_pad, mixes=lambda p: bool(p.inputs[1].data[0].any())),
+    "TRANSPOSE": Entry(_transpose, mixes=lambda p: int(p.inputs[1].data[0]) != 0),
+    "CONCATENATION": Entry(_concatenate, mixes=lambda p: p.operator.options["axis"] % len(p.y.shape) == 0),
 }

@@ -67,3 +67,15 @@ def test_kernels_that_do_not_divide_the_channels_are_refused():
             conv2d_sums(x, np.zeros((outputs, 1, 1, depth), np.int8), 0, 0)
     with pytest.raises(ValueError, match="6 kernels for 4 channels; expected a multiple"):
         depthwise_sums(x, np.zeros((1, 1, 1, 6), np.int8), 0, 0)
+
+
+@pytest.mark.parametrize("stride", [(1, 1), (2, 1), (1, 2), (2, 2)])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_depthwise_in_whole_rows_and_pixel_by_pixel(stride, padding):
+    """Rows are taken as a whole where the stride is 1; dilation, two kernels a channel and extremes must not mix."""
+    rng = np.random.default_rng(3)
+    x, w, b = random_int8(rng, 2, 7, 9, 3), random_int8(rng, 1, 3, 2, 6), rng.integers(-999, 999, 6)
+    x[0, :4], x[0, 4:], w[..., 0], w[..., 1] = -128, 127, -128, 127
+    for zero_point, dilation in ((127, (1, 1)), (-128, (1, 1)), (4, (2, 3))):
+        grouped = conv2d_sums(x, w.transpose(3, 1, 2, 0), b, zero_point, stride, padding, dilation)
+        np.testing.assert_array_equal(depthwise_sums(x, w, b, zero_point, stride, padding, dilation), grouped)

@@ -21,6 +21,7 @@ OPTIONS = {
     "ADD": schema.AddOptionsT,
     "MUL": schema.MulOptionsT,
     "SUB": schema.SubOptionsT,
+    "SPLIT": schema.SplitOptionsT,
     "RESHAPE": schema.ReshapeOptionsT,
     "SQUEEZE": schema.SqueezeOptionsT,
     "EXPAND_DIMS": schema.ExpandDimsOptionsT,

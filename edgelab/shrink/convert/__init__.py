@@ -22,6 +22,7 @@ from edgelab.shrink.convert.converter import (
 from edgelab.shrink.convert.folding import fold, fold_batch_norm
 from edgelab.shrink.convert.fused_lstm import lstm_tflite
 from edgelab.shrink.convert.labels import attach, attached
+from edgelab.shrink.convert.moves import float_moves, move_integers
 from edgelab.shrink.convert.onnx_export import (
     LAST,
     OnnxGraph,

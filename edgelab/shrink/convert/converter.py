@@ -8,6 +8,7 @@ import numpy as np
 
 from edgelab.quiet import quiet
 from edgelab.shrink.convert.biases import repair_biases
+from edgelab.shrink.convert.moves import move_integers
 from edgelab.shrink.convert.whole_integer import (
     fold_constants,
     for_all_kernels,
@@ -224,11 +225,11 @@ def _unwritten(message: str) -> str:
 
 
 def repaired(tflite: bytes) -> bytes:
-    """Return a file in integers with its biases, scales of copies and versions of operators repaired.
+    """Return a file in integers with its biases, scales of copies, float moves and versions of operators repaired.
 
     >>> repaired(b"1234TFL2")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
     ValueError: model in memory: not a .tflite (8 bytes, no TFL3 mark at byte 4). Convert a Keras model with ...
     """
-    return for_all_kernels(fold_constants(repair_scales(repair_biases(tflite))))
+    return for_all_kernels(move_integers(fold_constants(repair_scales(repair_biases(tflite)))))

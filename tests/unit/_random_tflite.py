@@ -19,10 +19,13 @@ IMAGES = {
     "pad": {"PAD"},
     "shuffle": {"RESHAPE", "TRANSPOSE"},
     "concatenate": {"CONCATENATION"},
+    "nearest": {"RESIZE_NEAREST_NEIGHBOR"},
 }
 # The others run on a vector, too.
 VECTORS = {
     "dense": {"FULLY_CONNECTED"},
+    "largest": {"REDUCE_MAX"},
+    "smallest": {"REDUCE_MIN"},
     "add": {"ADD"},
     "mul": {"MUL"},
     "relu": {"RELU"},
@@ -175,6 +178,22 @@ class Network:
         shape = (1, 1, self.shape[2]) if keep else self.shape[2:]
         scale = self.new_scale(self.scale, -1, 0.5)
         self.add_operator("MEAN", [axes], shape, scale, self.new_zero_point(), keepDims=keep)
+
+    def largest(self, kind="REDUCE_MAX") -> None:
+        axes = self.draw(st.lists(st.integers(1, len(self.shape)), min_size=1, unique=True))
+        keep = self.maybe() or len(axes) == len(self.shape)  # a layer after it needs an axis beside the batch
+        shape = [1 if axis + 1 in axes else n for axis, n in enumerate(self.shape) if keep or axis + 1 not in axes]
+        numbers = [axis - self.maybe() * (len(self.shape) + 1) for axis in axes]
+        self.add_operator(kind, [self.indices(numbers)], shape, keepDims=keep)
+
+    def smallest(self) -> None:
+        self.largest("REDUCE_MIN")
+
+    def nearest(self) -> None:
+        sizes = [self.draw(st.integers(1, 30)) for _ in "hw"]
+        corners, centers = self.pick((False, False), (True, False), (False, True))
+        options = {"alignCorners": corners, "halfPixelCenters": centers}
+        self.add_operator("RESIZE_NEAREST_NEIGHBOR", [self.indices(sizes)], (*sizes, self.shape[2]), **options)
 
     def other(self):
         """Return number and scale of another tensor to add or multiply: an earlier one, or a constant.

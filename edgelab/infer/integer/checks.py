@@ -251,6 +251,22 @@ def _shares(p: Place) -> str | None:
         return f"makes values with scale and zero point {p.affine(p.y)}; expected 1/256 and -128"
 
 
+def _resized(p: Place) -> str | None:
+    x, y, options = p.inputs[0].shape, p.y.shape, p.operator.options
+    if len(x) != 4 or len(y) != 4 or [int(n) for n in np.ravel(p.inputs[1].data)] != list(y[1:3]):
+        return f"resizes {x} to {y} by the sizes {p.inputs[1].data}; expected images, and the output's rows and columns"
+    if options["alignCorners"] and options["halfPixelCenters"]:
+        return "has alignCorners and halfPixelCenters; the runtimes take one of them at most. Convert the model again"
+    if max(x[1:3]) >= 2**15:
+        return f"resizes {x}; LiteRT counts rows and columns in 16 bits, expected less than {2**15:,}"
+
+
+def _reduced(p: Place) -> str | None:
+    shape, axes = p.inputs[0].shape, [int(a) for a in np.ravel(p.inputs[1].data)]
+    if not all(-len(shape) <= a < len(shape) for a in axes):
+        return f"is over the axes {axes} of {shape}; expected each from {-len(shape)} to {len(shape) - 1}"
+
+
 def _axes(p: Place) -> str | None:
     """A mean is over rows and columns; what is joined has as many images."""
     shape = p.inputs[0].shape
@@ -273,5 +289,7 @@ CONCERNS: dict[str, tuple[Callable[[Place], str | None], ...]] = {
     "MEAN": (_constants, _axes),
     "PAD": (_same_scale, _constants),
     "TRANSPOSE": (_same_scale, _constants),
+    "RESIZE_NEAREST_NEIGHBOR": (_same_scale, _constants, _resized),
+    **dict.fromkeys(("REDUCE_MAX", "REDUCE_MIN"), (_same_scale, _constants, _reduced)),
     "CONCATENATION": (_same_scale, _axes),
 }

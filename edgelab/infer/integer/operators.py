@@ -10,6 +10,8 @@ from edgelab.infer.integer.elementwise import ELEMENTWISE_OPERATORS
 from edgelab.infer.integer.place import Place, Step
 from edgelab.infer.integer.pooling import POOLING_OPERATORS
 from edgelab.infer.integer.products import PRODUCT_OPERATORS
+from edgelab.infer.integer.reductions import REDUCTION_OPERATORS
+from edgelab.infer.integer.resize import RESIZE_OPERATORS
 from edgelab.infer.integer.scales import SCALE_OPERATORS
 from edgelab.infer.integer.shapes import SHAPE_OPERATORS
 from edgelab.infer.tflite import Graph, Operator, Tensor
@@ -17,6 +19,8 @@ from edgelab.infer.tflite import Graph, Operator, Tensor
 OPERATORS = {
     **PRODUCT_OPERATORS,
     **POOLING_OPERATORS,
+    **REDUCTION_OPERATORS,
+    **RESIZE_OPERATORS,
     **ELEMENTWISE_OPERATORS,
     **SHAPE_OPERATORS,
     **ACTIVATION_OPERATORS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from _random_moves import IMAGE_MOVES, MOVES, Moves
 from _tflite import File
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ IMAGES = {
     "shuffle": {"RESHAPE", "TRANSPOSE"},
     "concatenate": {"CONCATENATION"},
     "nearest": {"RESIZE_NEAREST_NEIGHBOR"},
+    **IMAGE_MOVES,
 }
 # The others run on a vector, too.
 VECTORS = {
@@ -35,12 +37,13 @@ VECTORS = {
     "view": {"EXPAND_DIMS", "SQUEEZE"},
     "softmax": {"SOFTMAX"},
     "logistic": {"LOGISTIC"},
+    **MOVES,
 }
 # From float32 in front and to float32 at the end.
 ENDS = ("QUANTIZE", "DEQUANTIZE")
 
 
-class Network:
+class Network(Moves):
     """A chain of layers in the making: each method adds one that reads what the one before it made.
 
     draw: of hypothesis, for the structure; values and scales come from a seed that it draws. ends: those of `ENDS`.

@@ -24,7 +24,6 @@ OPTIONS = {
     "ADD": schema.AddOptionsT,
     "MUL": schema.MulOptionsT,
     "SUB": schema.SubOptionsT,
-    "SPLIT": schema.SplitOptionsT,
     "RESHAPE": schema.ReshapeOptionsT,
     "SQUEEZE": schema.SqueezeOptionsT,
     "EXPAND_DIMS": schema.ExpandDimsOptionsT,
@@ -34,9 +33,25 @@ OPTIONS = {
     "TRANSPOSE": schema.TransposeOptionsT,
     "QUANTIZE": schema.QuantizeOptionsT,
     "DEQUANTIZE": schema.DequantizeOptionsT,
+    "SLICE": schema.SliceOptionsT,
+    "STRIDED_SLICE": schema.StridedSliceOptionsT,
+    "SPLIT": schema.SplitOptionsT,
+    "SPLIT_V": schema.SplitVOptionsT,
+    "PACK": schema.PackOptionsT,
+    "UNPACK": schema.UnpackOptionsT,
+    "GATHER": schema.GatherOptionsT,
+    "TILE": schema.TileOptionsT,
+    "BROADCAST_TO": schema.BroadcastToOptionsT,
+    "REVERSE_V2": schema.ReverseV2OptionsT,
+    "MIRROR_PAD": schema.MirrorPadOptionsT,
+    "PADV2": schema.PadV2OptionsT,
+    "SPACE_TO_DEPTH": schema.SpaceToDepthOptionsT,
+    "DEPTH_TO_SPACE": schema.DepthToSpaceOptionsT,
+    "ARG_MAX": schema.ArgMaxOptionsT,
+    "ARG_MIN": schema.ArgMinOptionsT,
 }
 # LiteRT knows these in their first version alone; of the others the second is the one that takes int8.
-FIRST_VERSION = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "RELU_N1_TO_1"}
+FIRST_VERSION = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "RELU_N1_TO_1", "DEPTH_TO_SPACE"}
 
 
 class File:

@@ -112,6 +112,19 @@ def test_a_constant_may_be_joined_to_each_image():
     compared(file.bytes([x], [y]), images(rng, 20, 4, 3))
 
 
+@pytest.mark.parametrize("kind", ["ADD", "MUL"])
+@pytest.mark.parametrize("axes", [5, 6, 7])
+def test_more_axes_than_xnnpack_knows(kind, axes):
+    """From seven on it leaves an operator to the optimised kernels, which round in another way."""
+    file, rng = File(), np.random.default_rng(6)
+    shape = (1, 1, 1, 1, 2, 5, 40)[-axes:]
+    shape = (1, *shape[1:])
+    x, y = file.tensor(shape, 0.07, 118), file.tensor(shape, 0.1, 3)
+    c = file.tensor(shape, 0.05, 63, data=rng.integers(-128, 128, shape))
+    file.operator(kind, [x, c], [y])
+    compared(file.bytes([x], [y]), images(rng, 30, *shape[1:]))
+
+
 def test_float_operators_among_int8_ones_are_named():
     """LayerNormalization and others leave them in a file that was converted as int8."""
     file = File()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from _random_tflite import ENDS, IMAGES, VECTORS, additions, networks
 from _tflite import RUNTIMES, File
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -27,12 +28,12 @@ def check(case) -> None:
 
 
 def test_no_operator_of_the_engine_is_left_out():
-    assert set.union(*LAYERS.values(), ENDS) == set(STEPS)
+    assert set.union(*LAYERS.values(), ENDS, {"ARG_MAX", "ARG_MIN"}) == set(STEPS)
 
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_each_operator(kind):
-    """Strides, paddings, dilations, odd sizes, scales with exact halves, fused activations: 22 layers, 440 files."""
+    """Strides, paddings, dilations, odd sizes, scales with exact halves, fused activations: 20 files a layer."""
 
     @settings(CALM, max_examples=20)
     @given(networks(kind))
@@ -41,6 +42,20 @@ def test_each_operator(kind):
         check(case)
 
     run()
+
+
+@pytest.mark.parametrize("kind", ["ARG_MAX", "ARG_MIN"])
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+@pytest.mark.parametrize("axis", [1, 2, -1])
+def test_where_the_largest_is(kind, dtype, axis):
+    """With many equal values: the first counts."""
+    file, rng = File(), np.random.default_rng(0)
+    x = file.tensor((1, 6, 5, 20), 0.05, 3)
+    shape = [n for place, n in enumerate((1, 6, 5, 20)) if place != axis % 4]
+    y = file.tensor(shape, dtype=dtype)
+    number = getattr(schema.TensorType, dtype.upper())
+    file.operator(kind, [x, file.tensor((1,), dtype="int32", data=[axis])], [y], outputType=number)
+    check((file.bytes([x], [y]), rng.integers(-3, 3, (50, 6, 5, 20)).astype(np.int8)))
 
 
 @pytest.mark.parametrize("ends", [ENDS[:1], ENDS[1:], ENDS])

@@ -11,8 +11,11 @@ a table with a line for each operator. The roundings that families share are in 
     activations.py  SOFTMAX  LOGISTIC  RELU  RELU6  RELU_N1_TO_1
     scales.py       QUANTIZE  DEQUANTIZE
     shapes.py       RESHAPE  SQUEEZE  EXPAND_DIMS  PAD  TRANSPOSE  CONCATENATION
+    moves.py        SLICE  STRIDED_SLICE  SPLIT  SPLIT_V  PACK  UNPACK  GATHER  TILE  BROADCAST_TO  REVERSE_V2
+                    MIRROR_PAD  PADV2  SPACE_TO_DEPTH  DEPTH_TO_SPACE  ARG_MAX  ARG_MIN
 
-operators.py joins the tables, place.py is an operator with its tensors, checks.py refuses what the engine can't run.
+operators.py joins the tables, place.py is an operator with its tensors, checks.py and concerns.py refuse what the
+engine can't run.
 
 x, a, b: int8 with the batch in front, images (n, height, width, channels). w: int8 as in the file: CONV_2D (outputs,
 height, width, channels), DEPTHWISE_CONV_2D (1, height, width, outputs), FULLY_CONNECTED (outputs, inputs); bias b:
@@ -28,8 +31,10 @@ from edgelab.infer.integer.activations import (
     softmax_table,
 )
 from edgelab.infer.integer.checks import check_graph, check_inputs
+from edgelab.infer.integer.concerns import fault
 from edgelab.infer.integer.elementwise import add_builtin, add_double, add_shift
 from edgelab.infer.integer.model import IntegerModel
+from edgelab.infer.integer.moves import depth_to_space, space_to_depth, strided_index
 from edgelab.infer.integer.operators import OPERATORS, RULES, STEPS, find_place, images_together, prepare
 from edgelab.infer.integer.place import Entry, Place
 from edgelab.infer.integer.pooling import average_pool, max_pool, mean_builtin, mean_double, mean_float32

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from edgelab.infer.integer.activations import ACTIVATION_OPERATORS
 from edgelab.infer.integer.elementwise import ELEMENTWISE_OPERATORS
+from edgelab.infer.integer.moves import MOVE_OPERATORS
 from edgelab.infer.integer.place import Place, Step
 from edgelab.infer.integer.pooling import POOLING_OPERATORS
 from edgelab.infer.integer.products import PRODUCT_OPERATORS
@@ -23,6 +24,7 @@ OPERATORS = {
     **RESIZE_OPERATORS,
     **ELEMENTWISE_OPERATORS,
     **SHAPE_OPERATORS,
+    **MOVE_OPERATORS,
     **ACTIVATION_OPERATORS,
     **SCALE_OPERATORS,
 }

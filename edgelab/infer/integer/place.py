@@ -73,6 +73,9 @@ class Place(NamedTuple):
     @property
     def kernels(self) -> str:
         """The runtime whose kernels run this operator: mostly the chosen one."""
+        axes = max((len(t.shape) for t in (*self.inputs, *self.outputs) if t is not None), default=0)
+        if self.runtime == "xnnpack" and axes > 6:  # XNNPACK knows no more, and leaves it to the optimised kernels
+            return self._replace(runtime="builtin").kernels
         return self.entry.kernels(self) if self.entry.kernels else self.runtime
 
     @property

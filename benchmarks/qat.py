@@ -71,9 +71,9 @@ def left(runs: Iterable[tuple[str, int, str]], rows: Iterable[Mapping], weights:
 
 def constant_bytes(tflite: bytes) -> int:
     """Return the bytes of all constant buffers of a .tflite: weights, biases, shapes, and the file's own notes."""
-    from ai_edge_litert import schema_py_generated as schema
+    from edgelab.infer.tflite_tables import unpack_tables
 
-    buffers = schema.ModelT.InitFromPackedBuf(tflite, 0).buffers
+    buffers = unpack_tables(tflite).buffers
     return sum(len(buffer.data) for buffer in buffers if buffer.data is not None)
 
 

@@ -12,6 +12,7 @@ from edgelab.infer.integer.operators import RULES
 from edgelab.infer.runner import open_interpreter
 from edgelab.infer.smallest import relu_tflite  # noqa: F401 (for the examples)
 from edgelab.infer.tflite import Graph, read
+from edgelab.infer.tflite_tables import pack_tables, unpack_tables
 
 # The sets of kernels that LiteRT can be told to use, the plainest first.
 RESOLVERS = ("reference", "builtin", "xnnpack")
@@ -120,17 +121,12 @@ def expose(tflite: bytes | str | Path) -> bytes:
     >>> read(expose(relu_tflite())).outputs
     (1,)
     """
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
     content = tflite if isinstance(tflite, bytes) else Path(tflite).read_bytes()
     numbers = [number for operator in read(content).operators for number in operator.outputs]
-    model = schema.ModelT.InitFromPackedBuf(content, 0)
+    model = unpack_tables(content)
     model.subgraphs[0].outputs = numbers
     model.signatureDefs = None  # they name the outputs that the file had before
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return pack_tables(model)
 
 
 def layer_differences(tflite: bytes | str | Path, x: np.ndarray, runtime: str = "reference") -> dict[int, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edgelab.artifacts import recorded_sha256, verify
+from edgelab.infer.ends import check_ends, set_open_batch
 from edgelab.infer.smallest import relu_tflite  # noqa: F401 (for the examples)
 from edgelab.quiet import without_info
 
@@ -21,40 +23,59 @@ KERNELS = {
     "reference": "BUILTIN_REF",
 }
 
-# What the child process runs: open the file and infer once on zeros, as an untrusted file may hang or crash there.
+# What the child process runs: open the file and infer once on zeros.
 PROBE = """
 import sys, numpy as np
 from ai_edge_litert.interpreter import Interpreter
-interpreter = Interpreter(model_content=open(sys.argv[1], "rb").read())
-interpreter.allocate_tensors()
-for d in interpreter.get_input_details():
-    interpreter.set_tensor(d["index"], np.zeros(d["shape"], d["dtype"]))
-interpreter.invoke()
+try:
+    interpreter = Interpreter(model_content=open(sys.argv[1], "rb").read())
+    interpreter.allocate_tensors()
+    for d in interpreter.get_input_details():
+        interpreter.set_tensor(d["index"], np.zeros(d["shape"], d["dtype"]))
+    interpreter.invoke()
+except (ValueError, RuntimeError) as error:
+    print(str(error).strip(), file=sys.stderr)
+    sys.exit(3)
 """
+REFUSED = 3  # the child's exit code where LiteRT itself refuses the file
 
 
 def probe(path: str | Path, timeout: float = 20.0) -> None:
-    """Open a model file in a child process first: a damaged one may hang or crash the process that opens it.
+    """Open a model file in a child process first: what happens to that one does not happen to the caller's.
 
-    timeout: seconds, the start of Python and LiteRT included (about half a second). Raises ValueError naming the file
-    and what happened there.
+    timeout: seconds, the start of Python and LiteRT included (about half a second, more on a busy machine). Raises
+    ValueError naming the file and what happened there.
 
     >>> Path("relu.tflite").write_bytes(relu_tflite()) > 0
     True
     >>> probe("relu.tflite")
     """
-    advice = "Convert the model again, or take one of data/models."
     try:
         child = subprocess.run(
-            [sys.executable, "-c", PROBE, str(path)], capture_output=True, text=True, timeout=timeout, check=False
+            [sys.executable, "-c", PROBE, str(path)],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise ValueError(f"{path}: opening it takes more than {timeout:g} s; the file is damaged. {advice}") from error
+        raise ValueError(
+            f"{path}: opening it takes more than {timeout:g} s in a process of its own: the machine may be busy, or "
+            "the file keeps the runtime busy without end. Allow more, such as timeout=120"
+        ) from error
+    reason = (child.stderr.strip().splitlines() or ["no message"])[-1]
+    if child.returncode == REFUSED:
+        raise ValueError(
+            f"{path}: not a model that LiteRT can run ({reason}). Convert the model again, or take one of data/models."
+        )
     if child.returncode < 0:
-        raise ValueError(f"{path}: opening it crashes the runtime (signal {-child.returncode}). {advice}")
+        known = {int(s): s.name for s in signal.Signals}
+        how = f"signal {-child.returncode}, {known.get(-child.returncode, 'without a name')}"
+        how += ", usually because no memory was left" if how.endswith("SIGKILL") else ""
+        raise ValueError(f"{path}: the process that opened it was seen to end: {how}. It was not opened in this one")
     if child.returncode > 0:
-        reason = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ValueError(f"{path}: not a model that LiteRT can run ({reason}). {advice}")
+        raise ValueError(f"{path}: the process that should try it failed ({reason}), which says nothing about the file")
 
 
 def open_interpreter(content: bytes, kernels: str = "xnnpack", threads: int = 1, keep: bool = False) -> Any:
@@ -87,9 +108,10 @@ class Runner:
     model: path of a .tflite, or its bytes. kernels: "xnnpack" (the default of the runtime, fastest), "builtin"
     (without delegates) or "reference" (plain C++, slow, to compare with). threads: used by the kernels. input_range:
     what the model was trained on. A path is compared with the SHA-256 in the models.json beside it; without such a
-    record it is first opened in a child process. Bytes are opened as they are.
-    Raises FileNotFoundError, or ValueError naming the file when it is missing, damaged or not a .tflite of one image
-    in and one vector of logits out.
+    record it is first opened in a child process, which may take timeout seconds. Bytes are opened as they are.
+    A batch that the file leaves open is set to 1.
+    Raises FileNotFoundError, or ValueError naming the file when it is missing, differs from its record, can't be
+    opened, or is not a .tflite of one image in and one vector of logits out. Other models: `open_interpreter`.
     One Runner serves one thread: the interpreter under it is not safe to share.
 
     >>> runner = Runner(relu_tflite())
@@ -103,6 +125,7 @@ class Runner:
         kernels: str = "xnnpack",
         threads: int = 1,
         input_range: tuple[float, float] = (0.0, 1.0),
+        timeout: float = 20.0,
     ) -> None:
         if kernels not in KERNELS:
             raise ValueError(f"unknown kernels {kernels!r}; the runtime has: {', '.join(KERNELS)}")
@@ -116,23 +139,16 @@ class Runner:
                 "A .keras file must be converted first: edgelab.shrink.convert.to_tflite"
             )
         if not isinstance(model, bytes) and recorded_sha256(model) is None:
-            probe(model)
+            probe(model, timeout)
         try:
             self._interpreter = open_interpreter(content, kernels, threads)
+            set_open_batch(self._interpreter)
         except (ValueError, RuntimeError) as error:
             raise ValueError(f"{self.name}: LiteRT cannot open it ({error}). Convert the model again.") from error
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ValueError(f"{self.name}: {len(inputs)} inputs and {len(outputs)} outputs; expected one of each")
-        self._input, self._output = inputs[0], outputs[0]
+        self._input, self._output = check_ends(self._interpreter, self.name)
         self.input_shape = tuple(int(n) for n in self._input["shape"])
-        if self.input_shape[:1] != (1,) or -1 in self._input["shape_signature"]:
-            raise ValueError(
-                f"{self.name}: takes a batch of {self._input['shape_signature'].tolist()}; expected one image. "
-                "Convert it with the batch fixed to 1 (edgelab.shrink.convert.to_tflite does)"
-            )
         self.input_dtype = self._input["dtype"]
-        self.input_quantization = self._input["quantization"]  # (scale, zero_point); (0.0, 0) for a float input
+        self.input_quantization = self._input["quantization"]  # (scale, zero_point); (0.0, 0) for one without a scale
         self.output_quantization = self._output["quantization"]
         self.kernels, self.threads, self.input_range = kernels, threads, input_range
         self.bytes = len(content)
@@ -140,18 +156,24 @@ class Runner:
     def as_input(self, x: np.ndarray) -> np.ndarray:
         """Return x as the model's input tensor takes it, after every check.
 
-        x: float32 (n, …) in input_range, quantized here if the model takes int8: q = round(x / scale) + zero_point;
-        or int8 (n, …) as it is. Raises TypeError or ValueError naming what was found and what to do.
+        x: float32 (n, …) in input_range, quantized here if the model takes integers with a scale: q = round(x / scale)
+        + zero_point; or (n, …) in the integers that the model takes, as it is: pixels, or numbers of words, for one
+        whose input has no scale. Raises TypeError or ValueError naming what was found and what to do.
         """
         x = np.asarray(x)
         if x.ndim != len(self.input_shape) or x.shape[1:] != self.input_shape[1:]:
             wanted = ", ".join(map(str, self.input_shape[1:]))
             raise ValueError(f"x has shape {x.shape}; {self.name} takes (n, {wanted}). One image: x[None]")
-        if x.dtype == self.input_dtype and x.dtype != np.float32:
+        takes, (scale, zero_point) = np.dtype(self.input_dtype), self.input_quantization
+        quantizes = bool(scale) and np.issubdtype(takes, np.integer)
+        if x.dtype == takes and not np.issubdtype(takes, np.floating):
             return x
-        if x.dtype != np.float32:
-            accepted = " or ".join(dict.fromkeys(["float32", np.dtype(self.input_dtype).name]))
-            raise TypeError(f"x is {x.dtype}; {self.name} takes {accepted}. uint8 images: edgelab.data.to_input(x)")
+        if x.dtype != takes and not (quantizes and x.dtype == np.float32):
+            accepted = " or ".join(dict.fromkeys(["float32"] * quantizes + [takes.name]))
+            how = "uint8 images: edgelab.data.to_input(x)"
+            if not quantizes and takes != np.float32:
+                how = f"Its input has no scale: give the values themselves as {takes.name}, such as pixels of 0 to 255"
+            raise TypeError(f"x is {x.dtype}; {self.name} takes {accepted}. {how}")
         if not np.isfinite(x).all():
             bad = np.argwhere(~np.isfinite(x))[0].tolist()
             raise ValueError(
@@ -164,15 +186,14 @@ class Runner:
                 f"x runs from {x.min():g} to {x.max():g}; expected {low:g} to {high:g}. "
                 "Divide by 255, or give the uint8 images to edgelab.data.to_input"
             )
-        if self.input_dtype == np.float32:
+        if not quantizes:
             return x
-        scale, zero_point = self.input_quantization
-        limits = np.iinfo(self.input_dtype)
+        limits = np.iinfo(takes)
         q = x / np.float32(scale)  # the rest in place: 10,000 digits take 31 MB, and each copy as much again
         np.rint(q, out=q)
         q += zero_point
         np.clip(q, limits.min, limits.max, out=q)
-        return q.astype(self.input_dtype)
+        return q.astype(takes)
 
     def infer(self, x: np.ndarray) -> np.ndarray:
         """Run one inference on what `as_input` returned, shape input_shape; return the raw output tensor."""
@@ -183,22 +204,30 @@ class Runner:
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return the logits for a batch of images, one inference each.
 
-        x: float32 (n, …) in input_range, or int8 (n, …) for an int8 model. Returns float32 (n, classes):
-        scale * (q - zero_point) where the model's output is int8. Raises TypeError or ValueError as `as_input` does.
+        x: as `as_input` takes it: float32 (n, …) in input_range, or the model's own integers. Returns (n, classes),
+        (n, 1) for a model that gives one number: float32, which is scale * (q - zero_point) where the output is
+        integers with a scale; integers without a scale and bool, as an argmax or a comparison gives them, are returned
+        as they are. Raises TypeError or ValueError as `as_input` does, and ValueError for an output whose length
+        depends on the image.
 
         >>> Runner(relu_tflite(), input_range=(-1, 1)).predict(np.array([[-1, 0.5, 1]], np.float32))
         array([[0. , 0.5, 1. ]], dtype=float32)
         """
         tensor = self.as_input(x)
-        classes = int(self._output["shape"][-1])
-        raw = np.empty((len(tensor), classes), self._output["dtype"])
+        raw = np.empty((len(tensor), int(np.prod(self._output["shape"]))), self._output["dtype"])
         for i in range(len(tensor)):
             # A fused LSTM keeps its state from one call to the next; an image must not depend on the one before.
             self._interpreter.reset_all_variables()
-            raw[i] = self.infer(tensor[i : i + 1])
-        if raw.dtype == np.float32:
-            return raw
+            answer = self.infer(tensor[i : i + 1])
+            if answer.size != raw.shape[1]:
+                raise ValueError(
+                    f"{self.name}: image {i} gives an output of shape {answer.shape}, another than the file says, "
+                    f"{self._output['shape'].tolist()}; expected a vector of one length for all images"
+                )
+            raw[i] = answer.reshape(-1)
         scale, zero_point = self.output_quantization
+        if not scale or not np.issubdtype(raw.dtype, np.integer):
+            return raw
         return (raw.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
 
 

@@ -7,11 +7,14 @@ A .tflite is a FlatBuffer: tables of tensors and operators that refer to each ot
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from edgelab.infer.tflite_constants import constant_values, value_bits
+from edgelab.infer.tflite_tables import unpack_tables
 
 # The operators whose second input holds weights.
 PRODUCTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
@@ -20,9 +23,10 @@ PRODUCTS = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"}
 class Tensor(NamedTuple):
     """A tensor of a .tflite.
 
-    shape: -1 for a size left open (the batch is the file's, usually 1). dtype: NumPy's name for it, or int4. scale,
-    zero_point: float32 and int64 (channels,) or (1,), None where the tensor isn't quantized; axis: of the channels.
-    data: the values of a constant, of that shape (int4 as int8), else None.
+    shape: -1 for a size left open (the batch is the file's, usually 1). dtype: the schema's name for it in small
+    letters: NumPy's, or one such as int4. scale, zero_point: float32 and int64 (channels,) or (1,), None where the
+    tensor isn't quantized; axis: of the channels. data: the values of a constant, of that shape and with all zeros of
+    sparse weights, as `constant_values` returns them (int4 as int8), else None.
 
     >>> Tensor("w", (3, 3), "int4").bytes
     5
@@ -45,8 +49,8 @@ class Tensor(NamedTuple):
 class Operator(NamedTuple):
     """An operator of a .tflite.
 
-    kind: its name in the schema. inputs, outputs: numbers of tensors, -1 for an input left out. options: by their names
-    in the schema, such as strideH; enumerations are numbers.
+    kind: its name in the schema; CUSTOM:name for one that isn't part of LiteRT. inputs, outputs: numbers of tensors, -1
+    for an input left out. options: by their names in the schema, such as strideH; enumerations are numbers.
 
     >>> Operator("CONV_2D", (0, 1, -1), (2,), {"strideH": 2}).kind
     'CONV_2D'
@@ -72,24 +76,12 @@ class Graph(NamedTuple):
     name: str = "model in memory"
 
 
-def value_bits(dtype: str) -> int:
-    """Return the bits of one value of a type of the schema. Raises ValueError for one without a fixed size.
-
-    >>> value_bits("int8"), value_bits("int4"), value_bits("bool")
-    (8, 4, 8)
-    """
-    found = re.match(r"(?:u?int|b?float|complex)(\d+)", dtype)
-    if not found and dtype != "bool":
-        raise ValueError(f"a tensor of type {dtype} has no fixed number of bits; expected a type of numbers")
-    return int(found[1]) if found else 8
-
-
 def read(tflite: bytes | str | Path) -> Graph:
     """Read the operators, tensors, scales and constants of a .tflite.
 
     tflite: its bytes, or its path. Of several subgraphs (the bodies of loops) only the first is read.
-    Raises FileNotFoundError, and ValueError for a file that is no .tflite, is cut off or damaged, or holds constants of
-    a type that can't be read. Source: tensorflow/lite/schema/schema.fbs; its numbers are little-endian.
+    Raises FileNotFoundError, and ValueError for a file that is no .tflite, is cut off or damaged, keeps its constants
+    in another file, or has a part that can't be read, named. Source: tensorflow/lite/schema/schema.fbs.
 
     >>> import flatbuffers
     >>> from ai_edge_litert import schema_py_generated as schema
@@ -102,33 +94,19 @@ def read(tflite: bytes | str | Path) -> Graph:
     """
     name = "model in memory" if isinstance(tflite, bytes | bytearray) else str(tflite)
     content = bytes(tflite) if isinstance(tflite, bytes | bytearray) else Path(tflite).read_bytes()
-    if content[4:8] != b"TFL3":
-        raise ValueError(
-            f"{name}: not a .tflite ({len(content):,} bytes, no TFL3 mark at byte 4). Convert a Keras model with "
-            "edgelab.shrink.convert.to_tflite"
-        )
     from ai_edge_litert import schema_py_generated as schema
 
     kinds = {number: kind for kind, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
     dtypes = {number: kind.lower() for kind, number in vars(schema.TensorType).items() if isinstance(number, int)}
-    try:
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
-        part = model.subgraphs[0]
-        tensors = tuple(_tensor(t, model.buffers, dtypes) for t in part.tensors)
-        operators = []
-        for found in part.operators if part.operators is not None else ():
-            code = model.operatorCodes[found.opcodeIndex]
-            # Old files have the number in a byte, new ones in an int; the other field is 0, or a smaller placeholder.
-            kind = kinds[max(code.builtinCode, code.deprecatedBuiltinCode)]
-            places = [tuple(map(int, () if p is None else p)) for p in (found.inputs, found.outputs)]
-            operators.append(Operator(kind, *places, vars(found.builtinOptions) if found.builtinOptions else {}))
-        ends = [tuple(map(int, () if p is None else p)) for p in (part.inputs, part.outputs)]
-    # Damage can make the generated reader fail in any way: wrong offsets, impossible lengths, text that is no UTF-8.
-    except Exception as error:
-        raise ValueError(
-            f"{name}: a damaged .tflite ({len(content):,} bytes; {type(error).__name__}: {error}). Is it cut off? Copy "
-            "or convert it again"
-        ) from error
+    model = unpack_tables(content, name)
+    if not model.subgraphs:
+        raise ValueError(f"{name}: a .tflite without a subgraph: nothing in it can run. Convert the model again")
+    part = model.subgraphs[0]
+    tensors = tuple(_read_tensor(t, model, dtypes, name) for t in part.tensors or ())
+    operators = tuple(
+        _read_operator(o, n, model.operatorCodes or (), kinds, name) for n, o in enumerate(part.operators or ())
+    )
+    ends = [_places_of(p) for p in (part.inputs, part.outputs)]
     used = {*ends[0], *ends[1], *(t for o in operators for t in (*o.inputs, *o.outputs) if t != -1)}
     wrong = sorted(t for t in used if not 0 <= t < len(tensors))
     if wrong:
@@ -136,28 +114,72 @@ def read(tflite: bytes | str | Path) -> Graph:
             f"{name}: a damaged .tflite: it has {len(tensors)} tensors and uses number {wrong[0]}. "
             "Copy or convert it again"
         )
-    return Graph(tensors, tuple(operators), *ends, name)
+    return Graph(tensors, operators, *ends, name)
 
 
-def _tensor(found: Any, buffers: list[Any], dtypes: dict[int, str]) -> Tensor:
+def _places_of(found: Any) -> tuple[int, ...]:
+    return () if found is None else tuple(map(int, found))
+
+
+def _read_operator(found: Any, number: int, codes: Sequence[Any], kinds: dict[int, str], file: str) -> Operator:
+    """Return an operator of the schema. number: its place; codes: the file's table of kinds of operators."""
+    if found.opcodeIndex >= len(codes):
+        raise ValueError(
+            f"{file}: operator {number} has code {found.opcodeIndex}, and the file's table has {len(codes)}: "
+            "LiteRT refuses it, too. Copy or convert it again"
+        )
+    code = codes[found.opcodeIndex]
+    # Old files have the number in a byte, new ones in an int; the other field is 0, or a smaller placeholder.
+    value = max(code.builtinCode, code.deprecatedBuiltinCode)
+    if value not in kinds:
+        raise ValueError(
+            f"{file}: operator {number} is of kind {value}, and the schema here ends at {max(kinds)}. "
+            "Is the file newer than the installed ai-edge-litert?"
+        )
+    kind = kinds[value]
+    if kind == "CUSTOM" and code.customCode:
+        kind += ":" + code.customCode.decode(errors="replace")
+    options = found.builtinOptions or found.builtinOptions2
+    return Operator(kind, _places_of(found.inputs), _places_of(found.outputs), vars(options) if options else {})
+
+
+def _read_tensor(found: Any, model: Any, dtypes: dict[int, str], file: str) -> Tensor:
     """Return a tensor of the schema with its constant values, if it has any."""
-    name = found.name.decode() if found.name else ""
-    shape = [int(n) for n in (() if found.shape is None else found.shape)]
-    signature = () if found.shapeSignature is None else found.shapeSignature
-    shape[1:] = [-1 if s == -1 else n for n, s in zip(shape, [*signature, *shape[len(signature) :]], strict=True)][1:]
-    dtype, q, stored = dtypes[found.type], found.quantization, buffers[found.buffer]
-    scale, zero_point = (None, None) if q is None else (q.scale, q.zeroPoint)
-    if stored.offset > 1 or found.externalBuffer:
-        raise ValueError(f"the constants of {name!r} lie outside the tables, which can't be read (files above 2 GB)")
+    name = found.name.decode(errors="replace") if found.name else ""
+    shape, signature = _places_of(found.shape), _places_of(found.shapeSignature)
+    if found.type not in dtypes or min(shape, default=0) < 0:
+        raise ValueError(
+            f"{file}: {name!r} has type {found.type} and shape {shape}; expected a type up to {max(dtypes)} and no "
+            "size below 0. Is the file newer than the installed ai-edge-litert?"
+        )
+    dtype, buffers = dtypes[found.type], model.buffers or ()
+    if found.externalBuffer:
+        raise ValueError(
+            f"{file}: the values of {name!r} lie in a file of their own (external buffer {found.externalBuffer}), "
+            "which can't be read. Convert the model with its weights inside"
+        )
+    if found.buffer >= max(len(buffers), 1):
+        raise ValueError(
+            f"{file}: {name!r} has its values in buffer {found.buffer}, and the file's table has {len(buffers)}: "
+            "LiteRT refuses it, too. Copy or convert it again"
+        )
+    # Buffer 0 means no values, whatever it holds.
+    stored = buffers[found.buffer].data if found.buffer else None
     data = None
-    if stored.data is not None and len(stored.data):
-        raw = np.asarray(stored.data, np.uint8)
-        expected = Tensor(name, tuple(shape), dtype).bytes
-        if len(raw) != expected:
-            raise ValueError(f"{name!r} is {dtype} of shape {tuple(shape)}, {expected} bytes, and has {len(raw)}")
-        if dtype == "int4":  # the first of two in the low half, in two's complement
-            halves = np.stack([raw & 15, raw >> 4], axis=1).reshape(-1)[: math.prod(shape)].astype(np.int8)
-            data = (halves - 16 * (halves > 7)).astype(np.int8).reshape(shape)
-        else:
-            data = np.frombuffer(raw.tobytes(), np.dtype(dtype).newbyteorder("<")).reshape(shape)
-    return Tensor(name, tuple(shape), dtype, scale, zero_point, int(q.quantizedDimension) if q else 0, data)
+    if stored is not None and len(stored):
+        try:
+            data = constant_values(np.asarray(stored, np.uint8), dtype, shape, found.sparsity)
+        except ValueError as error:
+            raise ValueError(
+                f"{file}: the constant {name!r} {error}. Either the file is damaged, or it stores values in a way that "
+                "is unknown here"
+            ) from error
+    elif found.buffer and 0 in shape and dtype != "string":
+        data = constant_values(np.empty(0, np.uint8), dtype, shape)
+    elif len(signature) == len(shape):  # of a constant, the shape says all
+        shape = (*shape[:1], *(-1 if s == -1 else n for n, s in zip(shape[1:], signature[1:], strict=True)))
+    q = found.quantization
+    if q is None or q.scale is None or not len(q.scale):
+        return Tensor(name, shape, dtype, data=data)
+    zero_point = np.zeros(len(q.scale), np.int64) if q.zeroPoint is None or not len(q.zeroPoint) else q.zeroPoint
+    return Tensor(name, shape, dtype, q.scale, zero_point, int(q.quantizedDimension), data)

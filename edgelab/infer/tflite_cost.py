@@ -14,6 +14,8 @@ from edgelab.maths.cost_table import Cost, Row, live_bytes
 ARITHMETIC = {"ADD", "SUB", "MUL", "DIV", "PRELU"}
 # The runtime keeps the output of these in the memory of their input.
 VIEWS = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS"}
+# Weights kept in another form: in float16, or without their zeros.
+UNPACKED = {"DEQUANTIZE", "DENSIFY"}
 WITHOUT_PRODUCTS = ARITHMETIC | VIEWS | {
     "ABS", "ARG_MAX", "AVERAGE_POOL_2D", "CAST", "CONCATENATION", "DEQUANTIZE", "ELU", "EXP", "FILL", "GELU",
     "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "LOG_SOFTMAX", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM",
@@ -29,9 +31,9 @@ def count_tflite(tflite: bytes | str | Path | Graph) -> Cost:
     tflite: as in `read`, or what `read` returned. params is the number of values in the file's weights and biases,
     without scales and zero points. The rest is counted as in `edgelab.train.costs`, one row an operator; each operator
     except a reshape writes a new tensor. `weight_bytes()` is what the file stores, `weight_bytes("int4")` what these
-    values would take as int4. LiteRT's arena takes more than `activation_bytes`: it keeps the input to the end, begins
-    each tensor at a multiple of 64 bytes, and has scratch memory. Raises ValueError as `read` does, for a size left
-    open, and for an operator that can't be counted.
+    values would take as int4; sparse weights count with their zeros. LiteRT's arena takes more than `activation_bytes`:
+    it keeps the input to the end, begins each tensor at a multiple of 64 bytes, and has scratch memory. Raises
+    ValueError as `read` does, for a size left open, and for an operator that can't be counted.
 
     >>> x, w, y = Tensor("x", (1, 4)), Tensor("w", (3, 4), data=np.ones((3, 4), np.float32)), Tensor("y", (1, 3))
     >>> count_tflite(Graph((x, w, y), (Operator("FULLY_CONNECTED", (0, 1, -1), (2,), {}),), (0,), (2,))).macs
@@ -43,8 +45,9 @@ def count_tflite(tflite: bytes | str | Path | Graph) -> Cost:
     for number, (kind, inputs, outputs, _) in enumerate(graph.operators):
         where = f"{graph.name}: operator {number}, {kind},"
         if not outputs or len(inputs) <= (kind in PRODUCTS):
-            raise ValueError(f"{where} has {len(inputs)} inputs and {len(outputs)} outputs; the file is damaged")
-        if kind == "DEQUANTIZE" and inputs[0] in constants:  # a weight kept in float16
+            wanted = f"expected at least {1 + (kind in PRODUCTS)} and 1. Convert the model again"
+            raise ValueError(f"{where} has {len(inputs)} inputs and {len(outputs)} outputs; {wanted}")
+        if kind in UNPACKED and inputs[0] in constants:
             constants[outputs[0]] = constants[inputs[0]]
             continue
         reads, y = [i for i in inputs if i != -1 and i not in constants], graph.tensors[outputs[0]]

@@ -48,10 +48,12 @@ OPTIONS = {
     "SPACE_TO_DEPTH": schema.SpaceToDepthOptionsT,
     "DEPTH_TO_SPACE": schema.DepthToSpaceOptionsT,
     "ARG_MAX": schema.ArgMaxOptionsT,
+    "SUM": schema.ReducerOptionsT,
     "ARG_MIN": schema.ArgMinOptionsT,
 }
 # LiteRT knows these in their first version alone; of the others the second is the one that takes int8.
 FIRST_VERSION = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "RELU_N1_TO_1", "DEPTH_TO_SPACE"}
+FIRST_VERSION |= {"DENSIFY", "CAST", "GREATER_EQUAL", "LOGICAL_NOT", "WHERE"}
 
 
 class File:

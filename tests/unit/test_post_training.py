@@ -259,16 +259,6 @@ def test_files_that_cannot_be(cnn):
         quantize_file(file.bytes([x], [y, z]), "weights8")
 
 
-def test_a_file_without_signature_cannot_be_calibrated():
-    """The quantizer finds the input by the signature; it would die of a KeyError."""
-    file = File()
-    x, y = (file.tensor((1, 4), dtype="float32") for _ in range(2))
-    w = file.tensor((4, 4), dtype="float32", data=np.eye(4))
-    file.operator("FULLY_CONNECTED", [x, w, -1], [y])
-    with pytest.raises(RuntimeError, match="0 signatures; expected one"):
-        quantize_file(file.bytes([x], [y]), "static8", np.random.default_rng(0).random((100, 4), np.float32))
-
-
 @pytest.mark.parametrize(
     "x", [np.zeros((2, 27, 28, 1), np.float32), np.zeros((2, 28, 28, 1)), np.zeros((0, 28, 28, 1), np.float32)]
 )

@@ -114,7 +114,7 @@ def _check_operator(graph: Graph, number: int, runtime: str) -> None:
             raise ValueError(f"{where} {wrong}")
         prepare(graph, number, runtime)
     except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ValueError(f"{where} lacks what it needs ({error!r}); the file is damaged. Convert it again") from error
+        raise ValueError(f"{where} lacks what it needs ({error!r}). Convert the model again") from error
 
 
 def _run_black_image(graph: Graph, steps: list[tuple[tuple[int, ...], tuple[int, ...], Step]]) -> None:

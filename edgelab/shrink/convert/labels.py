@@ -28,19 +28,20 @@ def attach(tflite: bytes, files: Mapping[str, str]) -> bytes:
     stream = io.BytesIO(tflite)
     if zipfile.is_zipfile(stream):
         with zipfile.ZipFile(stream) as old:
-            files = {info.filename: old.read(info).decode() for info in old.infolist()} | dict(files)
+            files = {info.filename: old.read(info) for info in old.infolist()} | dict(files)
             stream = io.BytesIO(tflite[: min(info.header_offset for info in old.infolist())])
     with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED) as archive:  # "a": append
         for name, text in files.items():
             # A fixed date: with today's, the bytes would differ tomorrow.
-            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text.encode())
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), text)
     return stream.getvalue()
 
 
 def attached(tflite: bytes) -> dict[str, str]:
     """Return the text files attached to a .tflite, by name; {} when there are none.
 
-    Raises ValueError naming the file whose bytes are damaged.
+    Raises ValueError naming the file that is no text in UTF-8, is compressed or encrypted in a way that can't be read
+    here, or is damaged.
 
     >>> attached(attach(b"1234TFL3", {"labels.txt": "zero\\none"}))["labels.txt"].split()
     ['zero', 'one']
@@ -57,7 +58,11 @@ def attached(tflite: bytes) -> dict[str, str]:
         with zipfile.ZipFile(stream) as archive:
             for name in archive.namelist():
                 found[name] = archive.read(name).decode()
-    except (zipfile.BadZipFile, zlib.error, UnicodeDecodeError, RuntimeError, EOFError) as error:
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name}, attached to the .tflite, is no text in UTF-8 ({error})") from error
+    except RuntimeError as error:  # encrypted, or compressed in a way that Python doesn't know
+        raise ValueError(f"{name}, attached to the .tflite, can't be read ({error}). Attach it again") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(
             f"{name}, attached to the .tflite, is damaged ({error}). Copy or make the file again"
         ) from error

@@ -23,6 +23,7 @@ from edgelab.shrink.quantize.quantization_aware import (
     rounded,
     to_tflite_qat,
 )
+from edgelab.shrink.quantize.quantizer_input import as_quantizer_input, float_graph
 from edgelab.shrink.quantize.ranges import (
     check_values,
     entropy_range,

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgelab.infer.tflite import PRODUCTS, Graph, read
+from edgelab.infer.tflite import PRODUCTS, Graph, Tensor, read
+from edgelab.infer.tflite_cost import UNPACKED
 from edgelab.shrink.quantize.post_training import BETWEEN, layer_names, quantize_each, real_values, tensor_values
 
 
@@ -54,9 +55,9 @@ def layer_errors(exact: bytes, quantized: bytes, x: np.ndarray) -> list[LayerErr
     """Compare a quantized .tflite with the float32 one of the same network, layer by layer, on images.
 
     exact: the float32 file. quantized: from `to_tflite`, `to_tflite_qat` or `quantize_file`. x: float32 (n, …), some
-    dozen images. Returns one row a layer, in the order in which layers run, without QUANTIZE and DEQUANTIZE. Layers are
-    matched by their order, or by name where one file has more of them. Both files run on LiteRT's own fast kernels.
-    Raises ValueError for different networks, with the first layer that has no partner.
+    dozen images. Returns one row a layer, in the order in which layers run, without QUANTIZE, DEQUANTIZE and DENSIFY.
+    Layers are matched by their order, or by name where one file has more of them. Both files run on LiteRT's own fast
+    kernels. Raises ValueError for different networks, with the first layer that has no partner.
     Source: Nagel et al. 2021, section 3 (debugging).
 
     >>> layer_errors(b"1234TFL2", b"1234TFL2", np.zeros((2, 4), np.float32))  # doctest: +ELLIPSIS
@@ -65,7 +66,7 @@ def layer_errors(exact: bytes, quantized: bytes, x: np.ndarray) -> list[LayerErr
     ValueError: model in memory: not a .tflite (8 bytes, no TFL3 mark at byte 4). Convert a Keras model with ...
     """
     a, b = read(exact), read(quantized)
-    if any(t.scale is not None and len(t.scale) for t in a.tensors):
+    if any(t.scale is not None and not t.dtype.startswith("float") for t in a.tensors):
         raise ValueError('the first file is quantized; expected the float32 one: to_tflite(model, "float32")')
     pairs = _matched(a, b)
     values_a, values_b = tensor_values(exact, x), tensor_values(quantized, x)
@@ -74,11 +75,12 @@ def layer_errors(exact: bytes, quantized: bytes, x: np.ndarray) -> list[LayerErr
         here, there = a.operators[i], b.operators[j]
         y, z, tensor = values_a[here.outputs[0]], values_b[there.outputs[0]], b.tensors[there.outputs[0]]
         scale, saturated = None, 0.0
-        if tensor.dtype in ("int8", "int16"):
+        if tensor.scale is not None and tensor.dtype in ("int8", "uint8", "int16"):
             scale, zero_point, limits = float(tensor.scale[0]), int(tensor.zero_point[0]), np.iinfo(tensor.dtype)
             low, high = (scale * (q - zero_point) for q in (limits.min - 0.5, limits.max + 0.5))
             saturated = float(((y < low) | (y > high)).mean())
-        row = (names[i], here.kind, tuple(y.shape[1:]), scale, sqnr_db(y, z), float(np.abs(y - z).max()), saturated)
+        error = float(np.abs(y.astype(np.float64) - z).max(initial=0))  # as float64: an output may be of bool
+        row = (names[i], here.kind, tuple(y.shape[1:]), scale, sqnr_db(y, z), error, saturated)
         rows.append(LayerError(*row, _weights_db(a, i, b, j)))
     return rows
 
@@ -151,11 +153,20 @@ def _matched(a: Graph, b: Graph) -> list[tuple[int, int]]:
 
 def _weights_db(a: Graph, i: int, b: Graph, j: int) -> float | None:
     """Return the SQNR of a layer's weights in dB, None for a layer without weights."""
-    made = {o.outputs[0]: o.inputs[0] for o in b.operators if o.kind == "DEQUANTIZE"}  # weights kept in few bits
     if a.operators[i].kind not in PRODUCTS:
         return None
-    number = b.operators[j].inputs[1]
-    w, q = a.tensors[a.operators[i].inputs[1]], b.tensors[made.get(number, number)]
+    w, q = _stored_weights(a, i), _stored_weights(b, j)
     if w.data is None or q.data is None or w.data.shape != q.data.shape or w.dtype != "float32":
         return None
+    if q.scale is None and not q.dtype.startswith(("float", "bfloat")):
+        return None  # scales of blocks, which lie in a tensor of their own
     return sqnr_db(w.data, real_values(q.data, q).astype(np.float64))
+
+
+def _stored_weights(graph: Graph, number: int) -> Tensor:
+    """Return the weights of an operator, as the file stores them: in few bits, or without their zeros."""
+    made = {o.outputs[0]: o.inputs[0] for o in graph.operators if o.kind in UNPACKED}
+    read = graph.operators[number].inputs[1]
+    while read in made:
+        read = made[read]
+    return graph.tensors[read]

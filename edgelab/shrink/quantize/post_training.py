@@ -9,10 +9,12 @@ import numpy as np
 
 from edgelab.infer.runner import open_interpreter
 from edgelab.infer.tflite import PRODUCTS, Graph, Tensor, read
+from edgelab.infer.tflite_tables import unpack_tables
 from edgelab.quiet import quiet
 from edgelab.shrink.convert.biases import repair_biases
 from edgelab.shrink.convert.converter import check_calibration
-from edgelab.shrink.quantize.affine import dequantize, quantize
+from edgelab.shrink.quantize.affine import dequantize
+from edgelab.shrink.quantize.quantizer_input import as_quantizer_input, float_graph
 
 # The bits of weights and of activations; 32: activations stay float32.
 RECIPES = {
@@ -26,7 +28,7 @@ RECIPES = {
     "float": (32, 32),
 }
 # Operators between layers, and in front of weights.
-BETWEEN = ("QUANTIZE", "DEQUANTIZE")
+BETWEEN = ("QUANTIZE", "DEQUANTIZE", "DENSIFY")
 
 
 def layer_names(tflite: bytes | Graph) -> list[str]:
@@ -34,8 +36,8 @@ def layer_names(tflite: bytes | Graph) -> list[str]:
 
     tflite: its bytes, or what `edgelab.infer.tflite.read` returned. The weights' name is used before the output's,
     because the output may have the name of the ReLU after the layer, or none. The converter adds _1 to a layer's name;
-    further operators of one layer get a 2, 3 … at the end. QUANTIZE and DEQUANTIZE keep these names. Raises ValueError
-    as `read` does.
+    further operators of one layer get a 2, 3 … at the end. QUANTIZE, DEQUANTIZE and DENSIFY keep these names. Raises
+    ValueError as `read` does.
 
     >>> layer_names(Graph((), (), (), ()))
     []
@@ -85,7 +87,7 @@ def quantize_file(
     _check_recipes(named.values())
     if ranges not in ("min_max", "moving_average"):
         raise ValueError(f"unknown ranges {ranges!r}; expected min_max or moving_average")
-    graph = _float_graph(tflite)
+    graph, tflite = _for_quantizer(tflite)
     chosen = _chosen(graph, named)
     if any(r.startswith("static") for r in chosen.values()):
         _check_calibration(graph, calibration, labels, input_range)
@@ -109,7 +111,7 @@ def quantize_each(
     ['tflite', 'recipe', 'calibration']
     """
     _check_recipes([recipe])
-    graph = _float_graph(tflite)
+    graph, tflite = _for_quantizer(tflite)
     static = recipe.startswith("static")
     if static:
         _check_calibration(graph, calibration, None, input_range)
@@ -124,38 +126,26 @@ def quantize_each(
     return files
 
 
+def _for_quantizer(tflite: bytes) -> tuple[Graph, bytes]:
+    """Return the graph and the bytes of a float32 .tflite as the quantizer takes it."""
+    float_graph(tflite)
+    prepared = as_quantizer_input(tflite)
+    return read(prepared), prepared
+
+
 def _check_calibration(
     graph: Graph, calibration: np.ndarray | None, labels: np.ndarray | None, input_range: tuple[float, float]
 ) -> None:
     if calibration is None:
         raise ValueError("a static recipe needs calibration data: a few hundred real inputs, float32, of every class")
-    shape, classes = graph.tensors[graph.inputs[0]].shape[1:], graph.tensors[graph.outputs[0]].shape[-1]
-    check_calibration(calibration, shape, labels, classes, input_range)
+    shape, classes = (graph.tensors[i[0]].shape for i in (graph.inputs, graph.outputs))
+    check_calibration(calibration, shape[1:], labels, (classes or (None,))[-1], input_range)
 
 
 def _check_recipes(recipes: Any) -> None:
     for recipe in recipes:
         if recipe not in RECIPES:
             raise ValueError(f"unknown recipe {recipe!r}; the recipes are: {', '.join(RECIPES)}")
-
-
-def _float_graph(tflite: bytes) -> Graph:
-    """Return the graph of a float32 .tflite with one input and one output; raise ValueError for another file."""
-    graph = read(tflite)
-    ends = [graph.tensors[i] for i in (*graph.inputs, *graph.outputs)]
-    if (len(graph.inputs), len(graph.outputs)) != (1, 1):
-        raise ValueError(
-            f"{graph.name}: {len(graph.inputs)} inputs, {len(graph.outputs)} outputs; expected one of each"
-        )
-    done = [
-        t for t in (*ends, *graph.tensors) if (t.scale is not None and len(t.scale)) or t.dtype in ("int4", "float16")
-    ]
-    if done or any(t.dtype != "float32" for t in ends):
-        name, dtype = (done[0].name, done[0].dtype) if done else (ends[0].name, ends[0].dtype)
-        raise ValueError(
-            f'{graph.name}: quantized already: {name!r} is {dtype}. Start from to_tflite(model, "float32")'
-        )
-    return graph
 
 
 def _exactly(name: str) -> str:
@@ -206,15 +196,9 @@ def _quantizer(tflite: bytes, chosen: Mapping[str, str]) -> Any:
 
 def _calibrated(quantizer: Any, tflite: bytes, calibration: np.ndarray, ranges: str) -> dict[str, Any]:
     """Return the ranges of the tensors on calibration data, as the quantizer keeps them."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    signatures = Interpreter(model_content=tflite).get_signature_list()
-    if len(signatures) != 1:
-        raise ValueError(
-            f"the file has {len(signatures)} signatures; expected one, as to_tflite writes it. Convert the model again"
-        )
-    ((key, ends),) = signatures.items()
-    every = [{ends["inputs"][0]: sample[None]} for sample in calibration]
+    signature = next(s for s in unpack_tables(tflite).signatureDefs if s.subgraphIndex == 0)
+    key, name = signature.signatureKey.decode(), signature.inputs[0].name.decode()
+    every = [{name: sample[None]} for sample in calibration]
     found = quantizer.calibrate({key: every if ranges == "moving_average" else every[:1]}, num_threads=1)
     if ranges == "min_max":
         graph = read(tflite)
@@ -231,7 +215,9 @@ def tensor_values(tflite: bytes, x: np.ndarray) -> dict[int, np.ndarray]:
     """Run a .tflite and return the values of all tensors that it computes, as real numbers: {number: (n, …)}.
 
     tflite: takes one image. x: float32 (n, …), a few dozen images, as all values are kept; quantized here if the input
-    is int8 or int16. Runs on LiteRT's own fast kernels. Raises ValueError for a damaged file, or x of another shape.
+    is of integers with a scale. Runs on LiteRT's own fast kernels; state that operators keep is reset for each image.
+    Raises ValueError as `edgelab.infer.tflite.read` does, for several inputs, an input that isn't float32 and has no
+    scale, another batch than one, and x of another shape.
 
     >>> tensor_values(b"1234TFL2", np.zeros((2, 28, 28, 1), np.float32))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -239,13 +225,19 @@ def tensor_values(tflite: bytes, x: np.ndarray) -> dict[int, np.ndarray]:
     ValueError: model in memory: not a .tflite (8 bytes, no TFL3 mark at byte 4). Convert a Keras model with ...
     """
     graph = read(tflite)
+    if len(graph.inputs) != 1:
+        raise ValueError(f"{graph.name}: {len(graph.inputs)} inputs; expected one")
     image = graph.tensors[graph.inputs[0]]
+    if image.shape[:1] != (1,) or (image.dtype != "float32" and image.scale is None):
+        scaled = "" if image.scale is not None or image.dtype == "float32" else " without a scale"
+        raise ValueError(f"{graph.name}: takes {image.dtype} of shape {image.shape}{scaled}; expected one float image")
     if x.dtype != np.float32 or x.ndim != len(image.shape) or x.shape[1:] != image.shape[1:] or len(x) == 0:
         wanted = ", ".join(map(str, image.shape[1:]))
         raise ValueError(f"x is {x.dtype} of shape {x.shape}; expected float32 (n, {wanted}), n at least 1")
     if image.dtype != "float32":
-        bits = 16 if image.dtype == "int16" else 8
-        x = quantize(x, image.scale[0], image.zero_point[0], bits)
+        limits = np.iinfo(image.dtype)
+        q = np.rint(x / np.float32(image.scale[0])) + image.zero_point[0]
+        x = np.clip(q, limits.min, limits.max).astype(image.dtype)
     interpreter = open_interpreter(tflite, "builtin", keep=True)
     numbers = list(graph.inputs)
     for operator in graph.operators:  # without those that compute weights from constants alone
@@ -253,6 +245,7 @@ def tensor_values(tflite: bytes, x: np.ndarray) -> dict[int, np.ndarray]:
     numbers = numbers[1:]
     kept: dict[int, list[np.ndarray]] = {number: [] for number in numbers}
     for begin in range(len(x)):
+        interpreter.reset_all_variables()  # a fused LSTM keeps its state from one call to the next
         interpreter.set_tensor(graph.inputs[0], x[begin : begin + 1])
         interpreter.invoke()
         for number in numbers:
@@ -269,7 +262,7 @@ def real_values(values: np.ndarray, tensor: Tensor) -> np.ndarray:
     >>> real_values(np.array([[1, 3]], np.int8), tensor).tolist()
     [[0.0, 1.0]]
     """
-    if tensor.scale is None or not len(tensor.scale) or not np.issubdtype(values.dtype, np.integer):
+    if tensor.scale is None or not np.issubdtype(values.dtype, np.integer):
         return values
     if len(tensor.scale) == 1:
         return dequantize(values, tensor.scale[0], tensor.zero_point[0])

@@ -29,6 +29,8 @@ def unpack_tables(content: bytes, name: str = "model in memory") -> Any:
             "edgelab.shrink.convert.to_tflite"
         )
     try:
+        if int.from_bytes(content[:4], "little") < 8:
+            raise IndexError("the root table would lie in the file's first 8 bytes")
         model = schema.ModelT.InitFromPackedBuf(content, 0)
     # Damage can make the generated reader fail in any way: offsets beyond the end, impossible lengths, wrong types.
     except Exception as error:

@@ -21,6 +21,7 @@ IMAGES = {
     "shuffle": {"RESHAPE", "TRANSPOSE"},
     "concatenate": {"CONCATENATION"},
     "nearest": {"RESIZE_NEAREST_NEIGHBOR"},
+    "bilinear": {"RESIZE_BILINEAR"},
     **IMAGE_MOVES,
 }
 # The others run on a vector, too.
@@ -192,11 +193,14 @@ class Network(Moves):
     def smallest(self) -> None:
         self.largest("REDUCE_MIN")
 
-    def nearest(self) -> None:
+    def nearest(self, kind="RESIZE_NEAREST_NEIGHBOR") -> None:
         sizes = [self.draw(st.integers(1, 30)) for _ in "hw"]
         corners, centers = self.pick((False, False), (True, False), (False, True))
         options = {"alignCorners": corners, "halfPixelCenters": centers}
-        self.add_operator("RESIZE_NEAREST_NEIGHBOR", [self.indices(sizes)], (*sizes, self.shape[2]), **options)
+        self.add_operator(kind, [self.indices(sizes)], (*sizes, self.shape[2]), **options)
+
+    def bilinear(self) -> None:
+        self.nearest("RESIZE_BILINEAR")
 
     def other(self):
         """Return number and scale of another tensor to add or multiply: an earlier one, or a constant.

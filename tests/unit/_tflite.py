@@ -21,6 +21,7 @@ OPTIONS = {
     "REDUCE_MAX": schema.ReducerOptionsT,
     "REDUCE_MIN": schema.ReducerOptionsT,
     "RESIZE_NEAREST_NEIGHBOR": schema.ResizeNearestNeighborOptionsT,
+    "RESIZE_BILINEAR": schema.ResizeBilinearOptionsT,
     "ADD": schema.AddOptionsT,
     "MUL": schema.MulOptionsT,
     "SUB": schema.SubOptionsT,

@@ -6,7 +6,7 @@ a table with a line for each operator. The roundings that families share are in 
     products.py     CONV_2D  DEPTHWISE_CONV_2D  FULLY_CONNECTED
     pooling.py      AVERAGE_POOL_2D  MAX_POOL_2D  MEAN
     reductions.py   REDUCE_MAX  REDUCE_MIN
-    resize.py       RESIZE_NEAREST_NEIGHBOR
+    resize.py       RESIZE_NEAREST_NEIGHBOR  RESIZE_BILINEAR
     elementwise.py  ADD  MUL
     activations.py  SOFTMAX  LOGISTIC  RELU  RELU6  RELU_N1_TO_1
     scales.py       QUANTIZE  DEQUANTIZE
@@ -39,7 +39,13 @@ from edgelab.infer.integer.operators import OPERATORS, RULES, STEPS, find_place,
 from edgelab.infer.integer.place import Entry, Place
 from edgelab.infer.integer.pooling import average_pool, max_pool, mean_builtin, mean_double, mean_float32
 from edgelab.infer.integer.products import conv2d_sums, dense_sums, depthwise_sums, exact_float, group_count
-from edgelab.infer.integer.resize import nearest_rows, nearest_rows_fixed
+from edgelab.infer.integer.resize import (
+    bilinear_float32,
+    bilinear_places,
+    bilinear_shift,
+    nearest_rows,
+    nearest_rows_fixed,
+)
 from edgelab.infer.integer.rounding import (
     ROUNDINGS,
     activation_range,

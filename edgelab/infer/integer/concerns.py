@@ -12,6 +12,7 @@ import numpy as np
 
 from edgelab.infer.integer.moves import MOVE_OPERATORS
 from edgelab.infer.integer.place import Place
+from edgelab.infer.integer.resize import bilinear_places
 from edgelab.infer.tflite import PRODUCTS, Tensor
 
 
@@ -152,6 +153,10 @@ def _resized(p: Place) -> str | None:
         return "has alignCorners and halfPixelCenters; the runtimes take one of them at most. Convert the model again"
     if max(x[1:3]) >= 2**15:
         return f"resizes {x}; LiteRT counts rows and columns in 16 bits, expected less than {2**15:,}"
+    if p.rule() == "shift":
+        modes = bool(options["alignCorners"]), bool(options["halfPixelCenters"])
+        if any(bilinear_places(n, m, *modes)[-1] >= n << 10 for n, m in zip(x[1:3], y[1:3], strict=True)):
+            return f"resizes {x} to {y}, where steps of 1/1024 pixel miss the image. Resize in two stages"
 
 
 def _reduced(p: Place) -> str | None:
@@ -211,7 +216,7 @@ CONCERNS: dict[str, tuple[Callable[[Place], str | None], ...]] = {
     "MEAN": (_constants, _axes),
     "PAD": (_same_scale, _constants),
     "TRANSPOSE": (_same_scale, _constants),
-    "RESIZE_NEAREST_NEIGHBOR": (_same_scale, _constants, _resized),
+    **dict.fromkeys(("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR"), (_same_scale, _constants, _resized)),
     **dict.fromkeys(("REDUCE_MAX", "REDUCE_MIN"), (_same_scale, _constants, _reduced)),
     "CONCATENATION": (_same_scale, _axes),
     **dict.fromkeys(MOVE_OPERATORS, (_known, _copies)),

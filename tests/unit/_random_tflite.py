@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from _random_curves import CURVES, Curves
 from _random_moves import IMAGE_MOVES, MOVES, Moves
 from _tflite import File
 from hypothesis import strategies as st
@@ -39,12 +40,13 @@ VECTORS = {
     "softmax": {"SOFTMAX"},
     "logistic": {"LOGISTIC"},
     **MOVES,
+    **CURVES,
 }
 # From float32 in front and to float32 at the end.
 ENDS = ("QUANTIZE", "DEQUANTIZE")
 
 
-class Network(Moves):
+class Network(Moves, Curves):
     """A chain of layers in the making: each method adds one that reads what the one before it made.
 
     draw: of hypothesis, for the structure; values and scales come from a seed that it draws. ends: those of `ENDS`.
@@ -83,9 +85,14 @@ class Network(Moves):
         return self.draw(st.booleans())
 
     def new_scale(self, typical=0.05, low=-1.5, high=1.5) -> np.float32:
-        """Return a scale around a typical one; often a power of two, which makes exact halves: there the rules part."""
-        scale = max(typical * 10 ** self.rng.uniform(low, high), 1e-6)
-        return np.float32(2.0 ** np.round(np.log2(scale)) if self.rng.random() < 0.25 else scale)
+        """Return a scale around a typical one; often one that makes exact halves, where the rules part.
+
+        Powers of two make them, and scales of one digit, whose quotients are exact in float32 and not in float64.
+        """
+        scale, kind = max(typical * 10 ** self.rng.uniform(low, high), 1e-6), self.rng.random()
+        if kind < 0.5:
+            scale = 2.0 ** np.round(np.log2(scale)) if kind < 0.25 else float(f"{scale:.0e}")
+        return np.float32(scale)
 
     def new_zero_point(self) -> int:
         return int(self.rng.choice([-128, 127, 0, *self.rng.integers(-128, 128, 4)]))
@@ -202,19 +209,21 @@ class Network(Moves):
     def bilinear(self) -> None:
         self.nearest("RESIZE_BILINEAR")
 
-    def other(self):
+    def other(self, same=False):
         """Return number and scale of another tensor to add or multiply: an earlier one, or a constant.
 
         A constant has all axes, or some of size 1, or fewer of them.
         """
-        found = [e for e in self.earlier if e[1] == self.shape]
+        here = self.scale, self.zero_point
+        found = [e for e in self.earlier if e[1] == self.shape and (not same or e[2:] == here)]
         if found and self.maybe():
             return found[-1][0], found[-1][2]
         shape = (1, *self.shape)
         if self.maybe():
             shape = tuple(n if self.maybe() else 1 for n in shape)[self.draw(st.integers(0, len(self.shape))) :]
         scale, data = self.new_scale(self.scale, -1, 1), self.rng.integers(-128, 128, shape)
-        return self.file.tensor(shape, scale, self.new_zero_point(), data=data), scale
+        scale, zero_point = here if same else (scale, self.new_zero_point())
+        return self.file.tensor(shape, scale, zero_point, data=data), scale
 
     def add(self) -> None:
         number, scale = self.other()

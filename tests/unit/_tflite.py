@@ -51,10 +51,21 @@ OPTIONS = {
     "ARG_MAX": schema.ArgMaxOptionsT,
     "SUM": schema.ReducerOptionsT,
     "ARG_MIN": schema.ArgMinOptionsT,
+    "SQUARED_DIFFERENCE": schema.SquaredDifferenceOptionsT,
+    "MAXIMUM": schema.MaximumMinimumOptionsT,
+    "MINIMUM": schema.MaximumMinimumOptionsT,
+    "HARD_SWISH": schema.HardSwishOptionsT,
+    "LEAKY_RELU": schema.LeakyReluOptionsT,
+    "GELU": schema.GeluOptionsT,
+    "ABS": schema.AbsOptionsT,
+    "EXP": schema.ExpOptionsT,
+    "LOG_SOFTMAX": schema.LogSoftmaxOptionsT,
 }
 # LiteRT knows these in their first version alone; of the others the second is the one that takes int8.
-FIRST_VERSION = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "RELU_N1_TO_1", "DEPTH_TO_SPACE"}
-FIRST_VERSION |= {"DENSIFY", "CAST", "GREATER_EQUAL", "LOGICAL_NOT", "WHERE"}
+FIRST_VERSION = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "RELU_N1_TO_1", "RELU_0_TO_1", "DEPTH_TO_SPACE"} | {
+    *("DENSIFY", "CAST", "GREATER_EQUAL", "LOGICAL_NOT", "WHERE"),
+    *("HARD_SWISH", "PRELU", "GELU", "ELU", "EXP", "SQRT", "LOG"),
+}
 
 
 class File:

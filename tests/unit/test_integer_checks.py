@@ -61,7 +61,8 @@ REFUSED = {
     "float inside": (lambda: one("RELU", x={"dtype": "float32"}, y={"dtype": "float32"}), "in float32; expected int8"),
     "int16": (lambda: one("RELU", x=QUANTIZED | {"dtype": "int16"}), "in int16; expected int8"),
     "uint8": (lambda: one("RELU", y=QUANTIZED | {"dtype": "uint8"}), "'made' in uint8; expected int8"),
-    "unknown operator": (lambda: one("HARD_SWISH"), "operator 0, HARD_SWISH, which makes 'made', isn't supported"),
+    "unknown operator": (lambda: one("NEG"), "operator 0, NEG, which makes 'made', isn't supported"),
+    "no kernel": (lambda: one("ELU"), "no int8 kernel in LiteRT's reference kernels; builtin and xnnpack and micro"),
     "join other ranks": (
         lambda: one("CONCATENATION", others=[QUANTIZED | {"shape": (2,), "data": [1, 2]}], axis=0),
         "joins tensors of different ranks",
@@ -100,6 +101,23 @@ REFUSED = {
     "reshape rescales": (lambda: one("RESHAPE", y=HALF), "on another scale than its output"),
     "softmax": (lambda: one("SOFTMAX", beta=1.0), "expected 1/256 and -128"),
     "logistic": (lambda: one("LOGISTIC"), "expected 1/256 and -128"),
+    "tanh": (lambda: one("TANH"), "expected 1/128 and 0"),
+    "log_softmax": (lambda: one("LOG_SOFTMAX"), "expected 1/16 and 127"),
+    "log_softmax of many": (
+        lambda: one("LOG_SOFTMAX", (1, 4096), y={"scale": 1 / 16, "zero_point": 127}),
+        "is over 4096 classes; expected at most 4,095",
+    ),
+    "root below zero": (lambda: one("RSQRT"), "may read values below zero .zero point 3"),
+    "hard_swish": (lambda: one("HARD_SWISH", y={"scale": 60.0, "zero_point": 3}), "from 1/128 to 256 times the input"),
+    "maximum of other scales": (lambda: one("MAXIMUM", others=[HALF | {"shape": (2,), "data": [1, 2]}]), "'t1' on ano"),
+    "difference too large": (
+        lambda: one("SQUARED_DIFFERENCE", y={"scale": 2e-6}, others=[QUANTIZED | {"shape": (2,), "data": [1, 2]}]),
+        "has an output scale of 2e-06; expected more than 2.44",
+    ),
+    "six axes": (
+        lambda: one("SUB", (1, 1, 1, 1, 1, 2), others=[QUANTIZED | {"shape": (2,), "data": [1, 2]}]),
+        "of 6 axes; expected at most 5",
+    ),
     "add of one": (lambda: one("ADD"), "lacks what it needs"),
     "add of a constant without scale": (
         lambda: one("ADD", others=[{"shape": (2,), "dtype": "int8", "data": [1, 2]}]),
@@ -137,8 +155,8 @@ def test_each_message_says_which_operator():
     x, between = (file.tensor((1, 3), 0.1) for _ in "xy")
     last = file.tensor((1, 3), 0.1, name="the wrong one")
     file.operator("RELU", [x], [between])
-    file.operator("TANH", [between], [last])
-    with pytest.raises(ValueError, match="operator 1, TANH, which makes 'the wrong one', isn't supported"):
+    file.operator("NEG", [between], [last])
+    with pytest.raises(ValueError, match="operator 1, NEG, which makes 'the wrong one', isn't supported"):
         IntegerModel(file.bytes([x], [last]))
 
 

@@ -5,7 +5,7 @@ from _int8 import PAIRS, scales, zero_points
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgelab.infer.integer.elementwise import add_builtin, add_double, add_shift
+from edgelab.infer.integer.elementwise import add_builtin, add_double, add_shift, squared_difference
 
 
 @settings(deadline=None, max_examples=20)
@@ -18,6 +18,22 @@ def test_sums_are_the_real_sum_to_a_step_for_all_pairs(scale_a, zero_a, scale_b,
         y = add(a, b, (scale_a, scale_b, scale_y), (zero_a, zero_b))
         # Half a step; multipliers of 20 bits move sums of up to 1,700 steps by a hundredth.
         assert np.abs(y - real).max() <= 0.5 + 0.02, add
+
+
+@settings(deadline=None, max_examples=20)
+@given(scales, zero_points, scales, zero_points, st.floats(0.3, 10))
+def test_differences_are_the_real_ones_to_a_step_for_all_pairs(scale_a, zero_a, scale_b, zero_b, times):
+    """Of the common scale's 7 bits more, the square keeps fewer where an input's scale is far below the other's."""
+    larger = max(scale_a, scale_b)
+    a, b = PAIRS
+    real = scale_a * (a.astype(float) - zero_a) - scale_b * (b.astype(float) - zero_b)
+    for add in (add_double, add_shift):
+        y = add(a, b, (scale_a, scale_b, larger * times), (zero_a, zero_b), sign=-1)
+        assert np.abs(y - real / (larger * times)).max() <= 0.5 + 0.02, add
+    scale_y = larger**2 * times * 100
+    y = squared_difference(a, b, (scale_a, scale_b, scale_y), (zero_a, zero_b))
+    # Each difference is right to a step of larger / 64; its square to twice that times the difference.
+    assert (np.abs(y - real**2 / scale_y) <= 0.51 + 2 * np.abs(real) * larger / 64 / scale_y).all()
 
 
 def test_the_optimised_addition_rounds_its_vectors_otherwise():

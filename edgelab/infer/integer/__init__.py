@@ -7,8 +7,11 @@ a table with a line for each operator. The roundings that families share are in 
     pooling.py      AVERAGE_POOL_2D  MAX_POOL_2D  MEAN
     reductions.py   REDUCE_MAX  REDUCE_MIN
     resize.py       RESIZE_NEAREST_NEIGHBOR  RESIZE_BILINEAR
-    elementwise.py  ADD  MUL
-    activations.py  SOFTMAX  LOGISTIC  RELU  RELU6  RELU_N1_TO_1
+    elementwise.py  ADD  SUB  MUL  SQUARED_DIFFERENCE  MAXIMUM  MINIMUM
+    activations.py  SOFTMAX  LOGISTIC  RELU  RELU6  RELU_N1_TO_1  RELU_0_TO_1
+    tables.py       TANH  GELU  ELU  EXP  LOG  SQRT
+    curves.py       HARD_SWISH  LEAKY_RELU  PRELU  ABS  RSQRT
+    log_softmax.py  LOG_SOFTMAX
     scales.py       QUANTIZE  DEQUANTIZE
     shapes.py       RESHAPE  SQUEEZE  EXPAND_DIMS  PAD  TRANSPOSE  CONCATENATION
     moves.py        SLICE  STRIDED_SLICE  SPLIT  SPLIT_V  PACK  UNPACK  GATHER  TILE  BROADCAST_TO  REVERSE_V2
@@ -32,11 +35,21 @@ from edgelab.infer.integer.activations import (
 )
 from edgelab.infer.integer.checks import check_graph, check_inputs
 from edgelab.infer.integer.concerns import fault
-from edgelab.infer.integer.elementwise import add_builtin, add_double, add_shift
+from edgelab.infer.integer.curves import (
+    absolute,
+    hard_swish,
+    hard_swish_multipliers,
+    leaky_relu,
+    prelu,
+    reciprocal_root,
+    root_fixed,
+)
+from edgelab.infer.integer.elementwise import add_builtin, add_double, add_shift, squared_difference
+from edgelab.infer.integer.log_softmax import log_fixed, log_softmax_fixed, log_softmax_table
 from edgelab.infer.integer.model import IntegerModel
 from edgelab.infer.integer.moves import depth_to_space, space_to_depth, strided_index
 from edgelab.infer.integer.operators import OPERATORS, RULES, STEPS, find_place, images_together, prepare
-from edgelab.infer.integer.place import Entry, Place
+from edgelab.infer.integer.place import MISSING, Entry, Place, tabulated
 from edgelab.infer.integer.pooling import average_pool, max_pool, mean_builtin, mean_double, mean_float32
 from edgelab.infer.integer.products import conv2d_sums, dense_sums, depthwise_sums, exact_float, group_count
 from edgelab.infer.integer.resize import (
@@ -62,3 +75,4 @@ from edgelab.infer.integer.rounding import (
     shift_right,
 )
 from edgelab.infer.integer.scales import convert_8bit, dequantize_output, quantize_input
+from edgelab.infer.integer.tables import elu, gelu, quantize_table, tanh_fixed

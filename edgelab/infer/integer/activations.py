@@ -1,4 +1,4 @@
-"""SOFTMAX, LOGISTIC, and RELU, RELU6, RELU_N1_TO_1 as operators of their own.
+"""SOFTMAX, LOGISTIC, and RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1 as operators of their own.
 
 Runtimes compute softmax and sigmoid in two ways: by tables of exponentials, or with integers alone. An activation that
 is fused into the operator before it is a range to clip to: `activation_range` in `edgelab.infer.integer.rounding`.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelab.infer.integer.place import Entry, Place, Step
+from edgelab.infer.integer.place import MISSING, Entry, Place, Step, tabulated
 from edgelab.infer.integer.rounding import (
     activation_range,
     half_away,
@@ -150,19 +150,21 @@ def _softmax(p: Place) -> Step:
 def _logistic(p: Place) -> Step:
     (scale, zero_point), rule = p.affine(p.inputs[0]), p.rule()
     if rule == "fixed":
-        return lambda x: logistic_fixed(x, scale, zero_point)
-    return lambda x: logistic_table(x, scale, zero_point, rule)
+        return tabulated(lambda x: logistic_fixed(x, scale, zero_point))
+    return tabulated(lambda x: logistic_table(x, scale, zero_point, rule))
 
 
 def _relu(p: Place) -> Step:
     """Make the step that changes the scale and clips to the activation's bounds."""
     (x_scale, x_zero_point), (scale, zero_point) = p.affine(p.inputs[0]), p.affine(p.y)
-    activation = {"RELU": 1, "RELU6": 3, "RELU_N1_TO_1": 2}[p.kind]
+    activation = {"RELU": 1, "RELU6": 3, "RELU_N1_TO_1": 2, "RELU_0_TO_1": 1}[p.kind]
     if p.rule() == "clip":
         low, high = activation_range(activation, x_scale, x_zero_point)
         return lambda x: np.clip(x, low, high)
-    rescaled = requantizer(float(x_scale) / float(scale), "double", scale, zero_point, activation)
-    return lambda x: rescaled(x.astype(np.int32) - x_zero_point)
+    rescaled = requantizer(p.multiplier(x_scale), "double", scale, zero_point, activation)
+    # Of a fused activation there is none up to 1 alone.
+    high = activation_range(2, scale, zero_point)[1] if p.kind == "RELU_0_TO_1" else 127
+    return tabulated(lambda x: np.minimum(rescaled(x.astype(np.int32) - x_zero_point), np.int8(high)))
 
 
 ACTIVATION_OPERATORS = {
@@ -172,5 +174,6 @@ ACTIVATION_OPERATORS = {
     "RELU":         Entry(_relu),
     # TensorFlow Lite Micro clips only, though its output may have another scale.
     "RELU6":        Entry(_relu, micro="clip"),
-    "RELU_N1_TO_1": Entry(_relu),
+    "RELU_N1_TO_1": Entry(_relu, micro=MISSING),
+    "RELU_0_TO_1":  Entry(_relu, micro=MISSING),
 }  # fmt: skip

@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgelab.infer.integer.curves import hard_swish_multipliers
+from edgelab.infer.integer.elementwise import ELEMENTWISE_OPERATORS
 from edgelab.infer.integer.moves import MOVE_OPERATORS
-from edgelab.infer.integer.place import Place
+from edgelab.infer.integer.place import MISSING, Place
 from edgelab.infer.integer.resize import bilinear_places
 from edgelab.infer.tflite import PRODUCTS, Tensor
 
@@ -27,7 +29,7 @@ def fault(p: Place) -> str | None:
     >>> fault(Place("here", Operator("RELU", (0,), (0,), {}), (x,), (x,), "micro", OPERATORS["RELU"]))[:39]
     "has 'x' in float32; expected int8. Conv"
     """
-    concerns = (_computes, _types, _shapes, _scales, *CONCERNS.get(p.kind, ()))
+    concerns = (_computes, _types, _shapes, _scales, _kernel, *CONCERNS.get(p.kind, ()))
     return next((wrong for concern in concerns if (wrong := concern(p))), None)
 
 
@@ -40,7 +42,7 @@ def _computed(p: Place) -> list[Tensor]:
 
 def _numbers(p: Place) -> list[Tensor]:
     """Return the computed inputs, the output, and constants that are added or multiplied."""
-    return [*(p.inputs if p.kind in ("ADD", "MUL", "CONCATENATION") else _computed(p)), *p.outputs]
+    return [*(p.inputs if p.kind in (*ELEMENTWISE_OPERATORS, "PRELU", "CONCATENATION") else _computed(p)), *p.outputs]
 
 
 def _computes(p: Place) -> str | None:
@@ -90,6 +92,18 @@ def _scales(p: Place) -> str | None:
             )
 
 
+def _kernel(p: Place) -> str | None:
+    if p.rule() == MISSING:
+        names = {"reference": "LiteRT's reference kernels", "micro": "TensorFlow Lite Micro"}
+        there = [
+            runtime for runtime in ("reference", "builtin", "xnnpack", "micro") if getattr(p.entry, runtime) != MISSING
+        ]
+        return (
+            f"has no int8 kernel in {names.get(p.kernels, p.kernels)}; {' and '.join(there)} have one. Choose one of "
+            "these runtimes, or replace the layer"
+        )
+
+
 def _constants(p: Place) -> str | None:
     """Weights, bias, axes and margins must be constants."""
     for number, tensor in enumerate((*p.inputs, None)):
@@ -128,6 +142,42 @@ def _fits_16_bits(p: Place) -> str | None:
         )
 
 
+def _small_enough(p: Place) -> str | None:
+    """The kernels take multipliers of the common scale below 1 only."""
+    (scale_a, _), (scale_b, _), (scale_y, _) = map(p.affine, (p.inputs[0], p.inputs[1], p.y))
+    common = 2 * float(max(scale_a, scale_b))
+    largest = common**2 / 2**14 if p.kind == "SQUARED_DIFFERENCE" else common / 2**20
+    if scale_y <= largest:
+        return f"has an output scale of {scale_y:g}; expected more than {largest:g}, which its inputs' scales require"
+    if len(p.y.shape) > 5:
+        return f"makes {p.y.name!r} of {len(p.y.shape)} axes; expected at most 5"
+
+
+def _bends(p: Place) -> str | None:
+    """The shifts of HARD_SWISH are of 16 bits."""
+    (scale, _), (y_scale, _) = p.affine(p.inputs[0]), p.affine(p.y)
+    (_, output), (_, gate) = hard_swish_multipliers(scale, y_scale)
+    if not (-15 <= output <= 0 and -15 <= gate <= 15):
+        return (
+            f"has scales {scale:g} and {y_scale:g}; the kernels' shifts of 16 bits fit output scales from 1/128 to 256 "
+            "times the input's. Calibrate and convert the model again"
+        )
+
+
+def _from_zero(p: Place) -> str | None:
+    """The kernels stop at a value below zero, so the type must not hold one."""
+    if p.affine(p.inputs[0])[1] != -128:
+        return (
+            f"may read values below zero (zero point {p.affine(p.inputs[0])[1]}), where the kernels stop; expected "
+            "zero point -128. Put a ReLU in front of it"
+        )
+
+
+def _classes(p: Place) -> str | None:
+    if p.rule() == "fixed" and p.inputs[0].shape[-1] > 4095:
+        return f"is over {p.inputs[0].shape[-1]} classes; expected at most 4,095, whose sum fits into 12 bits"
+
+
 def _pool_scale(p: Place) -> str | None:
     if p.affine(p.inputs[0]) != p.affine(p.y):
         return "changes scale or zero point; expected the same on both sides"
@@ -140,9 +190,12 @@ def _same_scale(p: Place) -> str | None:
             return f"has {tensor.name!r} on another scale than its output; expected the same"
 
 
-def _shares(p: Place) -> str | None:
-    if p.affine(p.y) != (1 / 256, -128):
-        return f"makes values with scale and zero point {p.affine(p.y)}; expected 1/256 and -128"
+def _fixed_output(p: Place) -> str | None:
+    """These have an output scale of their own, which the kernels don't read."""
+    share, zero_point = {"TANH": (128, 0), "LOG_SOFTMAX": (16, 127)}.get(p.kind, (256, -128))
+    scale, found = p.affine(p.y)
+    if (scale, found) != (1 / share, zero_point):
+        return f"makes values with scale {scale:g} and zero point {found}; expected 1/{share} and {zero_point}"
 
 
 def _resized(p: Place) -> str | None:
@@ -210,9 +263,15 @@ def _axes(p: Place) -> str | None:
 CONCERNS: dict[str, tuple[Callable[[Place], str | None], ...]] = {
     **dict.fromkeys(PRODUCTS, (_constants, _weights, _multiplier)),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), (_pool_scale,)),
-    **dict.fromkeys(("ADD", "MUL"), (_fits_16_bits,)),
+    "ADD": (_fits_16_bits, _small_enough),
+    "MUL": (_fits_16_bits,),
+    **dict.fromkeys(("SUB", "SQUARED_DIFFERENCE"), (_small_enough,)),
+    **dict.fromkeys(("MAXIMUM", "MINIMUM"), (_same_scale,)),
+    "HARD_SWISH": (_bends,),
+    **dict.fromkeys(("SQRT", "RSQRT"), (_from_zero,)),
     **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS"), (_same_scale,)),
-    **dict.fromkeys(("SOFTMAX", "LOGISTIC"), (_shares,)),
+    **dict.fromkeys(("SOFTMAX", "LOG_SOFTMAX"), (_fixed_output, _classes)),
+    **dict.fromkeys(("LOGISTIC", "TANH"), (_fixed_output,)),
     "MEAN": (_constants, _axes),
     "PAD": (_same_scale, _constants),
     "TRANSPOSE": (_same_scale, _constants),

@@ -1,11 +1,12 @@
-"""ADD and MUL of two tensors, which may broadcast, and one of which may be constant.
+"""ADD, SUB, MUL, SQUARED_DIFFERENCE, MAXIMUM, MINIMUM of two tensors, which may broadcast; one may be constant.
 
-MUL is one product and one rounding. ADD needs a common scale, and there runtimes differ in more than one rounding. What
-each does was found by comparing with LiteRT over whole tables of int8 pairs.
+MUL is one product and one rounding. ADD and SUB need a common scale, and there runtimes differ in more than one
+rounding. What each does was found by comparing with LiteRT over whole tables of int8 pairs.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from itertools import groupby
@@ -29,12 +30,13 @@ def add_double(
     scales: tuple[float, float, float],
     zero_points: tuple[int, int],
     first: str = "double",
+    sign: int = 1,
 ) -> np.ndarray:
     """Add two int8 tensors in steps of the output, as TensorFlow Lite does: both on a common scale with 20 more bits.
 
     a, b: int8 that broadcast. scales: of a, b and the output. zero_points: of a and b. first: the rounding of the two
-    inputs; the optimised kernels use "single", or "floor": the high product, shifted without rounding. Returns int64,
-    without the output's zero point.
+    inputs; the optimised kernels use "single", or "floor": the high product, shifted without rounding. sign: -1
+    subtracts b. Returns int64, without the output's zero point.
 
     >>> add_double(np.array([3], np.int8), np.array([4], np.int8), (0.5, 1.0, 0.25), (0, 0)).tolist()
     [22]
@@ -42,13 +44,13 @@ def add_double(
     scale_a, scale_b, scale_y = map(float, scales)
     common = 2 * max(scale_a, scale_b)
     total = np.int64(0)
-    for q, scale, zero_point in ((a, scale_a, zero_points[0]), (b, scale_b, zero_points[1])):
+    for q, scale, zero_point, of in ((a, scale_a, zero_points[0], 1), (b, scale_b, zero_points[1], sign)):
         raised = (q.astype(np.int32) - np.int32(zero_point)) << 20
         mantissa, shift = quantize_multiplier(scale / common)
         if first == "floor":  # the ratio is at most 1/2, so the shift is to the right
-            total = total + (high_product(raised, mantissa, shift) >> -shift)
+            total = total + of * (high_product(raised, mantissa, shift) >> -shift)
         else:
-            total = total + rescale(raised, mantissa, shift, first)
+            total = total + of * rescale(raised, mantissa, shift, first)
     return rescale(total, *quantize_multiplier(common / (2.0**20 * scale_y)), "double")
 
 
@@ -84,12 +86,12 @@ def _image_shape(x: np.ndarray, axes: int) -> tuple[int, ...]:
 
 
 def add_shift(
-    a: np.ndarray, b: np.ndarray, scales: tuple[float, float, float], zero_points: tuple[int, int]
+    a: np.ndarray, b: np.ndarray, scales: tuple[float, float, float], zero_points: tuple[int, int], sign: int = 1
 ) -> np.ndarray:
     """Add two int8 tensors in steps of the output, as XNNPACK does: two multipliers of 21 bits and one shift.
 
-    a, b: int8 that broadcast. scales: of a, b and the output. zero_points: of a and b. Halves go up.
-    Returns int64, without the output's zero point.
+    a, b: int8 that broadcast. scales: of a, b and the output. zero_points: of a and b. sign: -1
+    subtracts b. Halves go up. Returns int64, without the output's zero point.
 
     >>> add_shift(np.array([3], np.int8), np.array([4], np.int8), (0.5, 1.0, 0.25), (0, 0)).tolist()
     [22]
@@ -97,17 +99,41 @@ def add_shift(
     ratio_a, ratio_b = (np.float32(scale) / np.float32(scales[2]) for scale in scales[:2])
     shift = 21 - int(np.frexp(max(ratio_a, ratio_b))[1])
     multiplier_a, multiplier_b = (np.int64(np.rint(np.ldexp(ratio, shift))) for ratio in (ratio_a, ratio_b))
-    acc = (a.astype(np.int64) - zero_points[0]) * multiplier_a + (b.astype(np.int64) - zero_points[1]) * multiplier_b
+    acc = (a.astype(np.int64) - zero_points[0]) * multiplier_a
+    acc = acc + sign * (b.astype(np.int64) - zero_points[1]) * multiplier_b
     return (acc + (1 << (shift - 1))) >> shift
+
+
+def squared_difference(
+    a: np.ndarray, b: np.ndarray, scales: tuple[float, float, float], zero_points: tuple[int, int]
+) -> np.ndarray:
+    """Return (a - b)^2 of two int8 tensors in steps of the output: both on a common scale with 7 more bits.
+
+    a, b: int8 that broadcast. scales: of a, b and the output. zero_points: of a and b. Returns int64, without the
+    output's zero point. All runtimes round as gemmlowp does.
+
+    >>> squared_difference(np.array([3], np.int8), np.array([9], np.int8), (0.5, 0.5, 0.25), (0, 0)).tolist()
+    [36]
+    """
+    scale_a, scale_b, scale_y = map(float, scales)
+    common = 2 * max(scale_a, scale_b)
+    raised_a, raised_b = (
+        rescale((q.astype(np.int32) - np.int32(zero_point)) << 7, *quantize_multiplier(scale / common), "double")
+        for q, scale, zero_point in ((a, scale_a, zero_points[0]), (b, scale_b, zero_points[1]))
+    )
+    difference = raised_a - raised_b
+    return rescale(difference * difference, *quantize_multiplier(common**2 / (2.0**14 * scale_y)), "double")
 
 
 def _add(p: Place) -> Step:
     (scale_a, zero_a), (scale_b, zero_b), (scale_y, zero_y) = map(p.affine, (p.inputs[0], p.inputs[1], p.y))
     rule = p.rule()
     add = {"double": add_double, "builtin": add_builtin, "shift": add_shift}[rule]
+    if p.kind == "SUB":
+        add = functools.partial(add, sign=-1)
     low, high = activation_range(p.operator.options["fusedActivationFunction"], scale_y, zero_y, rule == "shift")
     scales, zero_points = (scale_a, scale_b, scale_y), (zero_a, zero_b)
-    return _with_constants(p, lambda a, b: np.clip(add(a, b, scales, zero_points) + zero_y, low, high).astype(np.int8))
+    return p.with_constants(lambda a, b: np.clip(add(a, b, scales, zero_points) + zero_y, low, high).astype(np.int8))
 
 
 def _add_kernels(p: Place) -> str:
@@ -121,7 +147,7 @@ def _mul(p: Place) -> Step:
     (scale_a, zero_a), (scale_b, zero_b), (scale_y, zero_y) = map(p.affine, (p.inputs[0], p.inputs[1], p.y))
     multiplier = float(scale_a * scale_b / scale_y)
     rescaled = requantizer(multiplier, p.rule(), scale_y, zero_y, p.operator.options["fusedActivationFunction"])
-    return _with_constants(p, lambda a, b: rescaled((a.astype(np.int32) - zero_a) * (b.astype(np.int32) - zero_b)))
+    return p.with_constants(lambda a, b: rescaled((a.astype(np.int32) - zero_a) * (b.astype(np.int32) - zero_b)))
 
 
 def _mul_kernels(p: Place) -> str:
@@ -130,20 +156,29 @@ def _mul_kernels(p: Place) -> str:
     return "builtin" if p.runtime == "xnnpack" and float(scale_a * scale_b / scale_y) >= 2**8 else p.runtime
 
 
-def _with_constants(p: Place, run: Step) -> Step:
-    """Return the function of two inputs as a function of those that aren't constant."""
-    constants, axes = [tensor.data for tensor in p.inputs], len(p.y.shape) + (not p.together)
+def _squared_difference(p: Place) -> Step:
+    (scale_a, zero_a), (scale_b, zero_b), (scale_y, zero_y) = map(p.affine, (p.inputs[0], p.inputs[1], p.y))
+    scales, zero_points = (scale_a, scale_b, scale_y), (zero_a, zero_b)
+    return p.with_constants(
+        lambda a, b: np.clip(squared_difference(a, b, scales, zero_points) + zero_y, -128, 127).astype(np.int8)
+    )
 
-    def step(*computed: np.ndarray) -> np.ndarray:
-        # Shapes broadcast from their last axes: the batch of the lower rank must be moved to the front.
-        aligned = (x.reshape(len(x), *[1] * (axes - x.ndim), *x.shape[1:]) for x in computed)
-        return run(*(next(aligned) if c is None else c for c in constants))
 
-    return p.in_front(step)
+def _larger(p: Place) -> Step:
+    return p.with_constants(np.maximum)
+
+
+def _smaller(p: Place) -> Step:
+    return p.with_constants(np.minimum)
 
 
 ELEMENTWISE_OPERATORS = {
     #                  reference builtin    xnnpack    micro
     "ADD": Entry(_add, "double", "builtin", "shift",   "double", _add_kernels),
+    "SUB": Entry(_add, "double", "double",  "shift",   "double", _add_kernels),
     "MUL": Entry(_mul, "double", "double",  "float32", "double", _mul_kernels),
+    "SQUARED_DIFFERENCE": Entry(_squared_difference),
+    # Of the integers themselves: the scales must be equal.
+    "MAXIMUM": Entry(_larger),
+    "MINIMUM": Entry(_smaller),
 }  # fmt: skip

@@ -6,7 +6,9 @@ The operators themselves are in the files of the families.
 from __future__ import annotations
 
 from edgelab.infer.integer.activations import ACTIVATION_OPERATORS
+from edgelab.infer.integer.curves import CURVE_OPERATORS
 from edgelab.infer.integer.elementwise import ELEMENTWISE_OPERATORS
+from edgelab.infer.integer.log_softmax import LOG_SOFTMAX_OPERATORS
 from edgelab.infer.integer.moves import MOVE_OPERATORS
 from edgelab.infer.integer.place import Place, Step
 from edgelab.infer.integer.pooling import POOLING_OPERATORS
@@ -15,6 +17,7 @@ from edgelab.infer.integer.reductions import REDUCTION_OPERATORS
 from edgelab.infer.integer.resize import RESIZE_OPERATORS
 from edgelab.infer.integer.scales import SCALE_OPERATORS
 from edgelab.infer.integer.shapes import SHAPE_OPERATORS
+from edgelab.infer.integer.tables import TABLE_OPERATORS
 from edgelab.infer.tflite import Graph, Operator, Tensor
 
 OPERATORS = {
@@ -26,6 +29,9 @@ OPERATORS = {
     **SHAPE_OPERATORS,
     **MOVE_OPERATORS,
     **ACTIVATION_OPERATORS,
+    **TABLE_OPERATORS,
+    **CURVE_OPERATORS,
+    **LOG_SOFTMAX_OPERATORS,
     **SCALE_OPERATORS,
 }
 

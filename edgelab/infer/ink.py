@@ -30,7 +30,8 @@ def background(image: np.ndarray) -> np.ndarray:
     (left, right), (top, bottom) = _mend(left, right, middle), _mend(top, bottom, middle)
     # The strips' middles lie width - across and height - down apart; one denominator keeps it all in integers.
     m, n = height - down, width - across
-    x, y = 2 * np.arange(width) - (width - 1), 2 * np.arange(height)[:, None] - (height - 1)
+    columns, rows = (np.arange(side, dtype=np.int64) for side in (width, height))
+    x, y = 2 * columns - (width - 1), 2 * rows[:, None] - (height - 1)
     plane = (left + right + top + bottom) * m * n + 2 * (right - left) * m * x + 2 * (bottom - top) * n * y
     return (plane + 2 * m * n) // (4 * m * n)
 
@@ -65,8 +66,8 @@ def white_on_black(image: np.ndarray) -> np.ndarray:
     235
     """
     reach = max(image.shape) // 4
-    difference = image - _box_sums(image, reach) // _box_sums(np.ones_like(image), reach)
-    return 255 - image if (difference[_inner(image)] ** 3).sum() < 0 else image
+    difference = image.astype(np.int64) - _box_sums(image, reach) // _box_sums(np.ones_like(image), reach)
+    return 255 - image if (difference[_inner(image)] ** 3).sum(dtype=np.int64) < 0 else image
 
 
 def find_ink(image: np.ndarray) -> np.ndarray:
@@ -216,7 +217,7 @@ def label(mask: np.ndarray) -> np.ndarray:
     array([[1, 0, 6],
            [0, 0, 6]])
     """
-    labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
+    labels = np.where(mask, np.arange(1, mask.size + 1, dtype=np.int64).reshape(mask.shape), 0)
     while True:
         padded = np.pad(labels, 1)
         rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])

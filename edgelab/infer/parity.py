@@ -53,6 +53,7 @@ def _litert(content: bytes, graph: Graph, kernels: str):
     def run(image: list[np.ndarray]) -> list[np.ndarray]:
         for number, each in zip(graph.inputs, image, strict=True):
             interpreter.set_tensor(number, each)
+        interpreter.reset_all_variables()  # of an LSTM: the image before must not matter
         interpreter.invoke()
         return [interpreter.get_tensor(number) for number in graph.outputs]
 

@@ -101,7 +101,8 @@ def area_average(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """
 
     def overlaps(old: int, new: int) -> np.ndarray:
-        a, b = new * np.arange(old), old * np.arange(new)[:, None]  # where each old, each new pixel begins
+        a = new * np.arange(old, dtype=np.int64)  # where each old pixel begins
+        b = old * np.arange(new, dtype=np.int64)[:, None]  # where each new one does
         return np.maximum(np.minimum(a + new, b + old) - np.maximum(a, b), 0)
 
     h, w = image.shape
@@ -133,7 +134,7 @@ def centre(image: np.ndarray, side: int = 28) -> np.ndarray:
     """
 
     def offset(mass: np.ndarray) -> int:
-        total, moment = int(mass.sum()), int(mass @ np.arange(len(mass)))
+        total, moment = int(mass.sum()), int(mass @ np.arange(len(mass), dtype=np.int64))
         first = -((2 * moment - (side - 1) * total) // (2 * total))  # ceil((side - 1) / 2 - moment / total)
         return min(max(first, 0), side - len(mass))
 

@@ -214,7 +214,7 @@ class Runner:
         array([[0. , 0.5, 1. ]], dtype=float32)
         """
         tensor = self.as_input(x)
-        raw = np.empty((len(tensor), int(np.prod(self._output["shape"]))), self._output["dtype"])
+        raw = np.empty((len(tensor), int(np.prod(self._output["shape"], dtype=np.int64))), self._output["dtype"])
         for i in range(len(tensor)):
             # A fused LSTM keeps its state from one call to the next; an image must not depend on the one before.
             self._interpreter.reset_all_variables()

@@ -145,7 +145,7 @@ def _sparse_level(level: Any, limit: int, count: int) -> tuple[np.ndarray, np.nd
         np.asarray(() if part is None or part.values is None else part.values, np.int64)
         for part in (level.arraySegments, level.arrayIndices)
     )
-    lengths = np.diff(begins)
+    lengths = np.diff(begins).astype(np.intp)  # the type that np.repeat takes, also on a 32-bit machine
     if len(begins) != count + 1 or begins[0] != 0 or begins[-1] != len(index) or (lengths < 0).any():
         raise ValueError(f"is sparse with {len(begins)} segments of {len(index)} indices for {count} entries")
     if len(index) and not 0 <= index.min() <= index.max() < limit:

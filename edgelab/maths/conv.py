@@ -229,4 +229,4 @@ def conv2d_macs(
     """
     stride, dilation = pair(stride, "stride"), pair(dilation, "dilation")
     places = [output_size(image[a], kernel[a], stride[a], padding, dilation[a]) for a in (0, 1)]
-    return int(np.prod([*places, *kernel]))
+    return int(np.prod([*places, *kernel], dtype=np.int64))

@@ -115,7 +115,7 @@ def codebook_gradient(dw: np.ndarray, codes: np.ndarray, entries: int, keep_zero
         )
     if codes.size and not 0 <= codes.min() <= codes.max() < entries:
         raise ValueError(f"codes run from {codes.min()} to {codes.max()}; expected 0 to {entries - 1}, the entries")
-    gradient = np.bincount(codes.ravel(), weights=dw.ravel(), minlength=entries)
+    gradient = np.bincount(codes.ravel().astype(np.intp), weights=dw.ravel(), minlength=entries)
     if keep_zeros:
         gradient[0] = 0
     return gradient

@@ -84,8 +84,8 @@ def encode(symbols: np.ndarray, lengths: np.ndarray) -> bytes:
     wrong = wrong if len(wrong) else np.flatnonzero(lengths[symbols] == 0)
     if len(wrong):
         raise ValueError(f"symbols[{wrong[0]}] is {symbols[wrong[0]]}; expected a symbol with a codeword in lengths")
-    each = lengths[symbols].astype(np.int64)
-    ends = np.cumsum(each)
+    each = lengths[symbols].astype(np.intp)  # the type that np.repeat takes: on a 32-bit machine int64 is too wide
+    ends = np.cumsum(each, dtype=np.int64)
     # For each bit of the output, how many bits of its codeword follow: two after the first of three.
     follow = np.repeat(ends, each) - np.arange(ends[-1]) - 1
     bits = np.repeat(codes[symbols], each) >> follow.astype(np.uint64) & np.uint64(1)
@@ -136,7 +136,7 @@ def decode(data: bytes, lengths: np.ndarray, count: int) -> np.ndarray:
         raise ValueError(
             f"{count:,} symbols take {-(-at // 8):,} bytes, the data have {len(data):,}. Is the count right?"
         )
-    return order[place[visited]] if count else np.zeros(0, np.int64)
+    return order[place[visited]].astype(np.int64) if count else np.zeros(0, np.int64)
 
 
 def check_frequencies(frequencies: np.ndarray) -> np.ndarray:
@@ -178,7 +178,7 @@ def canonical_order(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray, int, i
         raise ValueError(f"code lengths run from {lengths.min()} to {longest}; expected 0 to {LONGEST} bits")
     order = np.argsort(lengths, kind="stable")[np.count_nonzero(lengths == 0) :]
     steps = np.left_shift(1, longest - lengths[order].astype(np.int64))
-    starts = np.cumsum(steps) - steps
+    starts = np.cumsum(steps, dtype=np.int64) - steps
     end = sum(steps.tolist())
     if end > 1 << longest:
         raise ValueError(

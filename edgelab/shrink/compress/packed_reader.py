@@ -220,7 +220,7 @@ def _symbols(cursor: _Cursor, what: str) -> np.ndarray:
     count, size, width, last = cursor.numbers("IIBB", what)
     cursor.require(width <= 6, f"a code length takes {width} bits in {what}; expected at most 6")
     bits = np.unpackbits(np.frombuffer(cursor.take(-(-width * (last + 1) // 8), f"code lengths of {what}"), np.uint8))
-    lengths = bits[: width * (last + 1)].reshape(last + 1, width) @ (1 << np.arange(width)[::-1])
+    lengths = bits[: width * (last + 1)].reshape(last + 1, width) @ (1 << np.arange(width, dtype=np.int64)[::-1])
     try:
         return decode(cursor.take(size, what), lengths, count)
     except ValueError as error:

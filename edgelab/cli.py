@@ -93,6 +93,14 @@ def _parser() -> argparse.ArgumentParser:
     copied = copy.add_mutually_exclusive_group(required=True)
     copied.add_argument("name", nargs="?", help="a public function, e.g. to_tflite or edgelab.shrink.convert.to_tflite")
     copied.add_argument("--list", action="store_true", help="list all names instead")
+    bundle = command("bundle", _bundle, "write a folder to copy to a Raspberry Pi: a model and all that runs it")
+    bundle.add_argument("model", help="a shipped model's name, e.g. small_int8, or the path of a .tflite")
+    bundle.add_argument(
+        "--to", metavar="FOLDER", help="default: MODEL_bundle in this folder; an older bundle is replaced"
+    )
+    bundle.add_argument(
+        "--labels", metavar="FILE", help="text file with one class a line; default: the model's, or 0, 1 …"
+    )
     sync = command("sync", _sync, "write what is derived from elsewhere: pins, badges, links, the results table")
     sync.add_argument("--check", action="store_true", help="write nothing, fail where something is out of date")
     bench = command("bench", _bench, "run measuring scripts of benchmarks/ by name; none: list them")
@@ -168,6 +176,13 @@ def _copy(options: argparse.Namespace, _: list[str]) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8")  # what Python reads, also where the console's own is another
     print(source, end="" if source.endswith("\n") else "\n")
+    return 0
+
+
+def _bundle(options: argparse.Namespace, _: list[str]) -> int:
+    from edgelab.deploy.bundle import read_labels, write_bundle
+
+    print(write_bundle(options.model, options.to, read_labels(options.labels) if options.labels else None))
     return 0
 
 

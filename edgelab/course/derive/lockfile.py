@@ -1,9 +1,13 @@
 """Pins for conda and Binder: uv.lock as requirements that pip reads on each platform."""
 
 import json
+import re
 import tomllib
 from itertools import product
 from pathlib import Path
+
+# What a 64-bit Linux with glibc installs.
+_WHEEL = re.compile(r"-(cp31[123]-cp31[123]|cp3\d+-abi3)-manylinux\S*_(x86_64|aarch64)\.whl$|-none-any\.whl$")
 
 
 def pins(lock: str | Path, extra: str = "course") -> list[str]:
@@ -23,16 +27,41 @@ def pins(lock: str | Path, extra: str = "course") -> list[str]:
         known = ", ".join(project["optional-dependencies"])
         raise ValueError(f"{lock}: edgelab has no extra {extra!r}, it has {known}. New in pyproject.toml? Run: uv lock")
     lines = []
-    for (name, version), alternatives in _reached(packages, extra).items():
+    for (name, version), alternatives in _reached(packages, {"name": "edgelab", "extra": [extra]}).items():
         marker = _marker(alternatives)
         lines.append(f"{name}=={version} ; {marker}" if marker else f"{name}=={version}")
     return sorted(lines)
 
 
-def _reached(packages: list[dict], extra: str) -> dict[tuple[str, str], set[frozenset[str]]]:
-    """Walk the lock from edgelab[extra]: each (name, version), and the sets of markers on the paths to it."""
+def hashed(lock: str | Path, name: str = "ai-edge-litert") -> str:
+    """Return a requirements file with the hashes of a package and all it needs, for `pip install --require-hashes`.
+
+    lock: path of uv.lock. name: a package in it. The hashes are those of the wheels for 64-bit Linux on x86-64 and
+    aarch64, CPython 3.11 to 3.13. Raises ValueError for a package that the lock does not have.
+
+    >>> hashed(Path(__file__).parents[3] / "uv.lock").count("ai-edge-litert==")
+    1
+    """
+    packages = tomllib.loads(Path(lock).read_text(encoding="utf-8"))["package"]
+    if not any(package["name"] == name for package in packages):
+        raise ValueError(f"{lock}: has no package {name!r}")
+    lines = ["# Wheels for 64-bit Linux, x86-64 and aarch64: pip install --require-hashes -r requirements.txt"]
+    for (found, version), alternatives in sorted(_reached(packages, {"name": name}).items()):
+        if all(any("win32" in marker for marker in markers) for markers in alternatives):
+            continue  # for Windows alone
+        marker = _marker(alternatives)
+        package = next(p for p in packages if (p["name"], p.get("version")) == (found, version))
+        wheels = {w["url"].rpartition("/")[2]: w["hash"] for w in package["wheels"]}
+        hashes = [h for file, h in sorted(wheels.items()) if _WHEEL.search(file)]
+        head = f"{found}=={version} ; {marker}" if marker else f"{found}=={version}"
+        lines.append(" \\\n    ".join([head, *(f"--hash={h}" for h in hashes)]))
+    return "\n".join(lines) + "\n"
+
+
+def _reached(packages: list[dict], start: dict) -> dict[tuple[str, str], set[frozenset[str]]]:
+    """Walk the lock from an edge, edgelab[extra] say: each (name, version), and the markers on the paths to it."""
     seen: dict[tuple, set[frozenset[str]]] = {}
-    ahead = [({"name": "edgelab", "extra": [extra]}, frozenset())]
+    ahead = [(start, frozenset())]
     while ahead:
         edge, markers = ahead.pop()
         # An edge names the version only where the lock holds more than one.

@@ -3,6 +3,7 @@
 | written | decided in |
 |---|---|
 | environment.yml, binder/environment.yml | uv.lock |
+| edgelab/deploy/_template/requirements.txt | uv.lock |
 | Binder badges, the clone command, CITATION.cff's repository-code | pyproject.toml, [project.urls] Repository |
 | CITATION.cff's version | edgelab.__version__ |
 | README's results, benchmarks/README.md, data/frontier.svg | benchmarks/results/*.json |
@@ -16,7 +17,7 @@ import tomllib
 from pathlib import Path
 
 from edgelab.artifacts import write_atomic
-from edgelab.course.derive.lockfile import environment, pins
+from edgelab.course.derive.lockfile import environment, hashed, pins
 from edgelab.course.derive.mirrored_cells import mirrored, parse
 from edgelab.course.results.benchmarks import measured
 from edgelab.course.results.tables import section, summary
@@ -229,6 +230,8 @@ def generated(root: str | Path) -> dict[str, str]:
         "CITATION.cff": citation((root / "CITATION.cff").read_text(encoding="utf-8"), address),
         "README.md": readme((root / "README.md").read_text(encoding="utf-8"), root, address),
     }
+    if (root / "edgelab" / "deploy").is_dir():
+        files["edgelab/deploy/_template/requirements.txt"] = hashed(root / "uv.lock")
     measurements = root / "benchmarks" / "results"
     page = root / "benchmarks" / "README.md"
     text = page.read_text(encoding="utf-8")

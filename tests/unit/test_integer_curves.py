@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from _int8 import INT8, scales, zero_points
 from _tflite import RUNTIMES, File
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgelab.infer.integer.curves import (
@@ -87,6 +87,22 @@ def test_litert_divides_scales_in_float32(kind):
         np.testing.assert_array_equal(y, runtime_outputs(tflite, INT8[:, None], runtime)[0], err_msg=runtime)
         if kind in ("RELU", "ABS") and runtime == "reference":
             assert (IntegerModel(tflite, "micro").run(INT8[:, None]) != y).mean() > 0.1, "in float64 it is another"
+
+
+@pytest.mark.parametrize(
+    "kind", ["HARD_SWISH", "ABS", "LEAKY_RELU", "RSQRT", "RELU", "RELU6", "RELU_0_TO_1", "LOGISTIC"]
+)
+@settings(deadline=None, max_examples=40)
+@given(st.floats(-12, 4), st.floats(-6, 6), zero_points, zero_points)
+@example(-5.0421972, -0.99210, 11, -103)  # a product of 16 bits at a half, one value of one table in ten thousand
+def test_every_input_is_computed_as_by_litert(kind, scale, ratio, zero_x, zero_y):
+    """Layers draw values, and meet few of a table: HARD_SWISH was a step off for one input of a MobileNetV3."""
+    x = np.float32(2.0**scale), -128 if kind == "RSQRT" else zero_x
+    y = (1 / 256, -128) if kind == "LOGISTIC" else (np.float32(2.0 ** (scale + ratio)), zero_y)
+    tflite = one(kind, x, y, **({"alpha": 0.3} if kind == "LEAKY_RELU" else {}))
+    for runtime in RUNTIMES:
+        found = runtime_outputs(tflite, INT8[:, None], runtime)[0]
+        np.testing.assert_array_equal(IntegerModel(tflite, runtime).run(INT8[:, None]), found, err_msg=runtime)
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.0038, 0.0040, 0.1, 0.5, 2.0, 200.0, -0.0038, -0.5])

@@ -50,8 +50,8 @@ def hard_swish_multipliers(x_scale: float, y_scale: float) -> tuple[tuple[int, i
 
 
 def _high_16(a: np.ndarray, b: int) -> np.ndarray:
-    """Return a * b / 2^15 rounded, halves away from zero."""
-    return _clip_16(shift_right(a * b, 15))
+    """Return a * b / 2^15 rounded, halves up: `high_product` in 16 bits."""
+    return _clip_16((a * b + 2**14) >> 15)
 
 
 def _clip_16(a: np.ndarray) -> np.ndarray:

@@ -52,17 +52,17 @@ def gelu(x: np.ndarray, approximate: bool = False) -> np.ndarray:
     return 0.5 * x * (1 + np.vectorize(math.erf, otypes=[float])(x / math.sqrt(2)))
 
 
-def elu(x: np.ndarray, rule: str = "away") -> np.ndarray:
+def elu(x: np.ndarray, twice: bool = False) -> np.ndarray:
     """Return exp(x) - 1 below zero and x above, in float32.
 
-    x: float32. rule: "away" rounds the exponential to float32 before 1 is taken away; "even" (XNNPACK) only the result.
+    x: float32. twice: round the exponential to float32, too, before 1 is taken away (TensorFlow Lite Micro).
 
     >>> elu(np.float32([-1, 0, 2])).round(4).tolist() == np.float32([-0.6321, 0, 2]).tolist()
     True
     """
     below = np.minimum(x, 0).astype(np.float64)
     curve = np.expm1(below).astype(np.float32)
-    if rule == "away":
+    if twice:
         curve = np.exp(below).astype(np.float32) - np.float32(1)
     return np.where(x < 0, curve, x)
 
@@ -77,6 +77,8 @@ def tanh_fixed(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     [-110, 0, 109]
     """
     x = q.astype(np.int64) - zero_point
+    if scale > 4:  # a step of the input is wider than the curve: all but 0 lie at its ends, and from 8 on 0 does too
+        return np.where(x == 0, 0 if scale < 8 else -128, np.where(x < 0, -128, 127)).astype(np.int8)
     mantissa, left = quantize_multiplier(float(scale) * 2**27)  # 4 bits before the point, 27 after
     near = np.abs(x) < int(15 * 2.0**27 / 2.0 ** int(left))
     a = rescale(np.where(near, x, 0), mantissa, left, "double")
@@ -116,8 +118,8 @@ def _gelu(p: Place) -> Step:
 
 
 def _elu(p: Place) -> Step:
-    rule = p.rule()
-    return _table(p, lambda x: elu(x, rule))
+    twice = p.kernels == "micro"
+    return _table(p, lambda x: elu(x, twice))
 
 
 def _exp(p: Place) -> Step:

@@ -93,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     copied = copy.add_mutually_exclusive_group(required=True)
     copied.add_argument("name", nargs="?", help="a public function, e.g. to_tflite or edgelab.shrink.convert.to_tflite")
     copied.add_argument("--list", action="store_true", help="list all names instead")
+    inspect = command("inspect", _inspect, "say what is in a .tflite, what it costs, and whether the engine can run it")
+    inspect.add_argument("file", help="a shipped model, e.g. small_int8, or the path of a .tflite")
+    inspect.add_argument("--layers", action="store_true", help="with a line for each operator")
+    inspect.add_argument("--compare", action="store_true", help="compare the engine with LiteRT, layer by layer")
+    inspect.add_argument("--inputs", metavar="FILE.npy", nargs="*", help="compare on these, one file for each input")
+    inspect.add_argument("--expected", metavar="FILE.npy", nargs="*", help="what a device answered: by which rule?")
     bundle = command("bundle", _bundle, "write a folder to copy to a Raspberry Pi: a model and all that runs it")
     bundle.add_argument("model", help="a shipped model's name, e.g. small_int8, or the path of a .tflite")
     bundle.add_argument(
@@ -177,6 +183,30 @@ def _copy(options: argparse.Namespace, _: list[str]) -> int:
         sys.stdout.reconfigure(encoding="utf-8")  # what Python reads, also where the console's own is another
     print(source, end="" if source.endswith("\n") else "\n")
     return 0
+
+
+def _inspect(options: argparse.Namespace, _: list[str]) -> int:
+    """Print what a file holds; 1 where a comparison finds a difference."""
+    import numpy as np
+
+    from edgelab.artifacts import names, shipped
+    from edgelab.infer.comparison import compare_tflite, rules_that_give
+    from edgelab.infer.inspection import describe, inspect_tflite
+
+    path = shipped(options.file) if options.file in names() else Path(options.file)
+    print(describe(inspect_tflite(path), options.layers))
+    given = None if options.inputs is None else [np.load(file, allow_pickle=False) for file in options.inputs]
+    if options.expected is not None:
+        if given is None:
+            raise ValueError("--expected needs --inputs: what the device was given, (n, …) in the model's type")
+        answers = [np.load(file, allow_pickle=False) for file in options.expected]
+        for rule, differing in rules_that_give(path, given, answers).items():
+            print(f"recorded  by the rule of {rule}: {differing:,} values differ")
+    compared = compare_tflite(path, given) if options.compare else []
+    for each in compared:
+        where = "; first at operator {} {} ({})".format(*each.first) if each.first else ""
+        print(f"LiteRT    {each.runtime}: {each.differing:,} of {each.values:,} values differ{where}")
+    return int(any(each.differing for each in compared))
 
 
 def _bundle(options: argparse.Namespace, _: list[str]) -> int:

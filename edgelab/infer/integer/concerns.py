@@ -247,7 +247,7 @@ def _known(p: Place) -> str | None:
         return "has a stride of 0; expected another number"
 
 
-def _axes(p: Place) -> str | None:
+def _axes_fit(p: Place) -> str | None:
     """A mean is over rows and columns; what is joined has as many images."""
     shape = p.inputs[0].shape
     if p.kind == "MEAN":
@@ -272,12 +272,12 @@ CONCERNS: dict[str, tuple[Callable[[Place], str | None], ...]] = {
     **dict.fromkeys(("RESHAPE", "SQUEEZE", "EXPAND_DIMS"), (_same_scale,)),
     **dict.fromkeys(("SOFTMAX", "LOG_SOFTMAX"), (_fixed_output, _classes)),
     **dict.fromkeys(("LOGISTIC", "TANH"), (_fixed_output,)),
-    "MEAN": (_constants, _axes),
+    "MEAN": (_constants, _axes_fit),
     "PAD": (_same_scale, _constants),
     "TRANSPOSE": (_same_scale, _constants),
     **dict.fromkeys(("RESIZE_NEAREST_NEIGHBOR", "RESIZE_BILINEAR"), (_same_scale, _constants, _resized)),
     **dict.fromkeys(("REDUCE_MAX", "REDUCE_MIN"), (_same_scale, _constants, _reduced)),
-    "CONCATENATION": (_same_scale, _axes),
+    "CONCATENATION": (_same_scale, _axes_fit),
     **dict.fromkeys(MOVE_OPERATORS, (_known, _copies)),
     **dict.fromkeys(("ARG_MAX", "ARG_MIN"), (_known,)),
 }

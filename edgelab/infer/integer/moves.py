@@ -73,13 +73,13 @@ def strided_index(
     return (*index, *([] if ... in index else [...]))
 
 
-def _numbers(p: Place, place: int) -> list[int]:
+def _constant_values(p: Place, place: int) -> list[int]:
     """Return the values of a constant input."""
     return [int(n) for n in np.ravel(p.inputs[place].data)]
 
 
 def _slice(p: Place) -> Step:
-    begin, size = _numbers(p, 1), _numbers(p, 2)
+    begin, size = _constant_values(p, 1), _constant_values(p, 2)
     index = [slice(b, None if n == -1 else b + n) for b, n in zip(begin, size, strict=True)]
     if p.together:
         index[0] = slice(None)
@@ -87,11 +87,11 @@ def _slice(p: Place) -> Step:
 
 
 def _slice_mixes(p: Place) -> bool:
-    return _numbers(p, 1)[0] != 0
+    return _constant_values(p, 1)[0] != 0
 
 
 def _strided_slice(p: Place) -> Step:
-    index = strided_index(p.inputs[0].shape, *(_numbers(p, place) for place in (1, 2, 3)), p.operator.options)
+    index = strided_index(p.inputs[0].shape, *(_constant_values(p, place) for place in (1, 2, 3)), p.operator.options)
     if p.together:
         index = (slice(None), *index[1:]) if index[0] is not ... else index
     return lambda x: np.ascontiguousarray(x[index])
@@ -99,7 +99,9 @@ def _strided_slice(p: Place) -> Step:
 
 def _strided_slice_mixes(p: Place) -> bool:
     """The first axis must be taken whole, as it is."""
-    first = strided_index(p.inputs[0].shape, *(_numbers(p, place) for place in (1, 2, 3)), p.operator.options)[0]
+    first = strided_index(p.inputs[0].shape, *(_constant_values(p, place) for place in (1, 2, 3)), p.operator.options)[
+        0
+    ]
     return not (first is ... or (isinstance(first, slice) and range(1)[first] == range(1)))
 
 
@@ -111,7 +113,7 @@ def _split(p: Place) -> Step:
 
 
 def _split_axis(p: Place) -> int:
-    return _numbers(p, 0 if p.kind == "SPLIT" else 2)[0]
+    return _constant_values(p, 0 if p.kind == "SPLIT" else 2)[0]
 
 
 def _pack(p: Place) -> Step:
@@ -143,7 +145,7 @@ def _gather_mixes(p: Place) -> bool:
 
 
 def _tile(p: Place) -> Step:
-    times = _numbers(p, 1)
+    times = _constant_values(p, 1)
     return lambda x: np.tile(x, times)
 
 
@@ -153,7 +155,7 @@ def _broadcast(p: Place) -> Step:
 
 
 def _reverse(p: Place) -> Step:
-    axes = tuple(_numbers(p, 1))
+    axes = tuple(_constant_values(p, 1))
     return lambda x: np.ascontiguousarray(np.flip(x, axes))
 
 
@@ -163,7 +165,7 @@ def _mirror_pad(p: Place) -> Step:
 
 
 def _pad_value(p: Place) -> Step:
-    margins, value = p.inputs[1].data, _numbers(p, 2)[0]
+    margins, value = p.inputs[1].data, _constant_values(p, 2)[0]
     return lambda x: np.pad(x, margins, constant_values=value)
 
 
@@ -173,13 +175,13 @@ def _blocks(p: Place) -> Step:
 
 
 def _arg(p: Place) -> Step:
-    find, axis, dtype = np.argmax if p.kind == "ARG_MAX" else np.argmin, _numbers(p, 1)[0], p.y.dtype
+    find, axis, dtype = np.argmax if p.kind == "ARG_MAX" else np.argmin, _constant_values(p, 1)[0], p.y.dtype
     return lambda x: find(x, axis).astype(dtype)  # of equal values the first
 
 
 def _first(place: int):
     """Return the `mixes` for operators with axes in an input: is axis 0 among them?"""
-    return lambda p: any(axis % len(p.inputs[0].shape) == 0 for axis in _numbers(p, place))
+    return lambda p: any(axis % len(p.inputs[0].shape) == 0 for axis in _constant_values(p, place))
 
 
 def _pads_first(p: Place) -> bool:
@@ -195,7 +197,7 @@ MOVE_OPERATORS = {
     "PACK": Entry(_pack, mixes=lambda p: p.operator.options["axis"] % len(p.y.shape) == 0),
     "UNPACK": Entry(_unpack, mixes=lambda p: p.operator.options["axis"] % len(p.inputs[0].shape) == 0),
     "GATHER": Entry(_gather, mixes=_gather_mixes, reads={1: INDEX}),
-    "TILE": Entry(_tile, mixes=lambda p: _numbers(p, 1)[0] != 1),
+    "TILE": Entry(_tile, mixes=lambda p: _constant_values(p, 1)[0] != 1),
     "BROADCAST_TO": Entry(_broadcast, mixes=lambda p: len(p.inputs[0].shape) != len(p.y.shape)),
     "REVERSE_V2": Entry(_reverse, mixes=_first(1)),
     "MIRROR_PAD": Entry(_mirror_pad, mixes=_pads_first),

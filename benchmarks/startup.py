@@ -6,10 +6,13 @@ usage: python benchmarks/startup.py
 import json
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
 from edgelab.course.results.benchmarks import save_measured
+from edgelab.deploy.bundle import write_bundle
 
 IMPORTS = {
     "bare Python": "pass",
@@ -20,6 +23,11 @@ IMPORTS = {
         "from edgelab.artifacts import shipped; from edgelab.infer.runner import Runner; "
         "Runner(shipped('small_cnn_int8'))"
     ),
+    "a bundle's first answer": (
+        "import os, runpy, sys; os.environ['OPENBLAS_NUM_THREADS'] = '1'; sys.argv = ['run.py', 'page.pgm']\n"
+        "try: runpy.run_path('bundle/run.py', run_name='__main__')\n"
+        "except SystemExit as end: assert end.code == 0"
+    ),
     "import tensorflow": "import tensorflow",
 }
 ROUNDS = 7
@@ -27,22 +35,28 @@ ROUNDS = 7
 MEMORY = "\nimport psutil, json; print(json.dumps(getattr(psutil.Process().memory_info(), 'rss')))"
 
 
-def start(program: str) -> tuple[float, float]:
-    """Return seconds and MB of one fresh process that runs the program."""
+def start(program: str, folder: str) -> tuple[float, float]:
+    """Return seconds and MB of one fresh process that runs the program in a folder with a bundle."""
     import time
 
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, cwd=folder)
     seconds = time.perf_counter() - began
-    child = subprocess.run([sys.executable, "-c", program + MEMORY], check=True, capture_output=True, text=True)
+    words = [sys.executable, "-c", program + MEMORY]
+    child = subprocess.run(words, check=True, capture_output=True, text=True, cwd=folder)
     return seconds, json.loads(child.stdout.splitlines()[-1]) / 1e6
 
 
 def main() -> None:
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in IMPORTS}
-    for _ in range(ROUNDS):
-        for name, program in IMPORTS.items():
-            found[name].append(start(program))
+    with tempfile.TemporaryDirectory() as folder:
+        write_bundle("small_cnn_int8", Path(folder) / "bundle")
+        page = np.full((280, 280), 255, np.uint8)
+        page[40:240, 120:160] = 0  # a black "1" on white paper
+        (Path(folder) / "page.pgm").write_bytes(b"P5 280 280 255\n" + page.tobytes())
+        for _ in range(ROUNDS):
+            for name, program in IMPORTS.items():
+                found[name].append(start(program, folder))
     bare = np.array(found["bare Python"])
     rows = []
     for name, values in found.items():

@@ -126,6 +126,10 @@ def test_the_pages_show_what_was_measured_and_by_which_command(root):
             | {"images_per_s": {"engine": 4321, "runtime": 1}}
         ],
         "latency": [{"runtime": "net on abacus", "p50_ms": 1234.5, "ratio": 3.5}],
+        "pi": [
+            {"model": "net", "kernels": "slide", "cpu": "arm", "outputs": 1234, "differ": 56, "largest": 2.0}
+            | {"other_digit": 1, "accuracy": 0.5}
+        ],
         "startup": [{"what": "import abacus", "seconds_over_bare": 0.0042, "memory_mb": 12.3}],
     }
     for name, rows in files.items():
@@ -138,6 +142,7 @@ def test_the_pages_show_what_was_measured_and_by_which_command(root):
         "| net | 1,234 | 5,678 | 3 | 92.00 % | 91.00 to 95.00 % | 90.00 % |",
         "| loop | 1,234 | 5,678 | 1 | 80.00 % | 80.00 to 80.00 % | – |",
         "1,234.5 ms | 3.5 ×",
+        "| net | slide | arm | 1,234 | 56 | 2 | 1 | 50.0 % |",
         "0.004 s | 12 MB",
         "| net | abacus | 5 | 77 | 4,321 |",
     ):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from _random_tflite import networks
+from _random_tflite import IMAGES, VECTORS, networks
 from hypothesis import HealthCheck, Phase, given, settings
 
 from edgelab.artifacts import shipped
@@ -120,6 +120,15 @@ def test_no_value_differs_on_random_networks(micro):
         np.testing.assert_array_equal(IntegerModel(tflite, "micro").run(x), found)
         ran += 1
     assert ran > len(cases) / 2
+
+
+@pytest.mark.slow
+def test_the_table_says_which_operators_it_has(micro):
+    """An operator that it lacks would be run as if it had it: TILE was."""
+    cases = [case for kind in IMAGES | VECTORS for case in drawn(4, kind)]
+    kinds = [{operator.kind for operator in read(tflite).operators} for tflite, _ in cases]
+    opened = set().union(*(k for k, found in zip(kinds, micro(cases), strict=True) if not isinstance(found, str)))
+    assert opened == {kind for kind in set().union(*kinds) if OPERATORS[kind].micro != MISSING}
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):

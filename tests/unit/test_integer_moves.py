@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from _tflite import File
+from ai_edge_litert import schema_py_generated as schema
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,6 +58,11 @@ REFUSED = {
         "operator 0, SLICE, which makes 't1', has 't1' on another scale than 't0'",
     ),
     "computed axes": (two_inputs("REVERSE_V2"), "computes its input 1, 't1' in int32; expected a constant there"),
+    "a kernel that is missing": (
+        one("TILE", (1, 4), (1, 8), [[1, 2]]),
+        "has no int8 kernel in TensorFlow Lite Micro; reference and builtin and xnnpack have one",
+        "micro",
+    ),
     "no stride": (one("STRIDED_SLICE", (1, 4), (1, 4), [[0, 0], [1, 4], [1, 0]]), "has a stride of 0"),
     "gather of a batch": (
         one("GATHER", (1, 4), (1, 2), [[[0, 1]]], axis=1, batchDims=1),
@@ -69,9 +75,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_it_cannot_run_is_named(name):
-    tflite, words = REFUSED[name]
+    tflite, words, *runtime = REFUSED[name]
     with pytest.raises(ValueError, match=words):
-        IntegerModel(tflite)
+        IntegerModel(tflite, *runtime)
 
 
 @pytest.mark.parametrize("kind", ["STRIDED_SLICE", "GATHER", "TILE", "REVERSE_V2"])
@@ -86,3 +92,15 @@ def test_integers_are_copied_between_two_scales_as_litert_does(kind):
     tflite = one(kind, (1, 4), (1, 4), others[kind], y_scale=0.2, **({"axis": 1} if kind == "GATHER" else {}))
     x = np.int8([[5, 6, 7, 8]])
     assert sorted(IntegerModel(tflite).run(x)[0].tolist()) == [5, 6, 7, 8]
+
+
+def test_where_the_largest_is_comes_in_32_bits_from_micro():
+    """TensorFlow Lite Micro stops at 64 bits, which the converter writes by default."""
+    file = File()
+    x, y = file.tensor((1, 4), 0.1, 3), file.tensor((1,), dtype="int64")
+    places = schema.TensorType.INT64
+    file.operator("ARG_MAX", [x, file.tensor((1,), dtype="int32", data=[1])], [y], outputType=places)
+    tflite = file.bytes([x], [y])
+    assert IntegerModel(tflite).run(np.int8([[5, 9, 9, 8]])).tolist() == [1]
+    with pytest.raises(ValueError, match="makes 't1' in int64; TensorFlow Lite Micro makes int32 only"):
+        IntegerModel(tflite, "micro")

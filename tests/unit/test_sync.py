@@ -41,7 +41,8 @@ def root(tmp_path: Path) -> Path:
     blocks = "\n".join(f"<!-- {name}:start -->\n<!-- {name}:end -->" for name in BLOCKS)
     (tmp_path / "README.md").write_text(f"# Lab\n{blocks}\nThe end.\n", encoding="utf-8")
     (tmp_path / "benchmarks").mkdir()
-    tables = "# Tables\n<!-- results:start -->\n<!-- results:end -->\nThe end.\n"
+    blocks = "\n".join(f"<!-- {name}:start -->\n<!-- {name}:end -->" for name in ("results", "operators"))
+    tables = f"# Tables\n{blocks}\nThe end.\n"
     (tmp_path / "benchmarks" / "README.md").write_text(tables, encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "edgelab"\nurls = {{ Repository = "{ADDRESS}" }}\n')
     (tmp_path / "CITATION.cff").write_text("title: Lab\nversion: 0\nrepository-code: none\n")
@@ -190,6 +191,12 @@ BROKEN = {
         "<!-- results:end -->",
         "",
         r"benchmarks/README\.md: .*results:end",
+    ),
+    "tables without the operators": (
+        "benchmarks/README.md",
+        "<!-- operators:end -->",
+        "",
+        r"benchmarks/README\.md: .*operators:end",
     ),
     "markers in the wrong order": (
         "README.md",

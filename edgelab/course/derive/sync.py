@@ -7,6 +7,7 @@
 | Binder badges, the clone command, CITATION.cff's repository-code | pyproject.toml, [project.urls] Repository |
 | CITATION.cff's version | edgelab.__version__ |
 | README's results, benchmarks/README.md, data/frontier.svg | benchmarks/results/*.json |
+| benchmarks/README.md's operators | edgelab.infer.integer.operators |
 | data/pipeline.svg | data/mnist, data/models |
 | a notebook's *Cost* line | its metadata.edgelab.cost, measured by `edgelab store` |
 | cells tagged `source:…` or `exercise:…` | the package (see `edgelab.course.derive.mirrored_cells`) |
@@ -20,6 +21,7 @@ from edgelab.artifacts import write_atomic
 from edgelab.course.derive.lockfile import environment, hashed, pins
 from edgelab.course.derive.mirrored_cells import mirrored, parse
 from edgelab.course.results.benchmarks import measured
+from edgelab.course.results.table_operators import operator_table
 from edgelab.course.results.tables import section, summary
 from edgelab.course.results.tables_shrink import exactness
 
@@ -236,7 +238,8 @@ def generated(root: str | Path) -> dict[str, str]:
     page = root / "benchmarks" / "README.md"
     text = page.read_text(encoding="utf-8")
     tables = summary(measurements) or _between(text, "results")
-    files["benchmarks/README.md"] = fill(text, "results", tables, "benchmarks/README.md")
+    text = fill(text, "results", tables, "benchmarks/README.md")
+    files["benchmarks/README.md"] = fill(text, "operators", operator_table(), "benchmarks/README.md")
     if (root / "data" / "models").is_dir():
         files["data/pipeline.svg"] = pipeline_svg()
     if (measurements / "frontier.json").is_file():

@@ -247,6 +247,13 @@ def _known(p: Place) -> str | None:
         return "has a stride of 0; expected another number"
 
 
+def _places_type(p: Place) -> str | None:
+    if p.kernels == "micro" and p.y.dtype != "int32":
+        return (
+            f"makes {p.y.name!r} in {p.y.dtype}; TensorFlow Lite Micro makes int32 only. Give it output_type=tf.int32"
+        )
+
+
 def _axes_fit(p: Place) -> str | None:
     """A mean is over rows and columns; what is joined has as many images."""
     shape = p.inputs[0].shape
@@ -279,5 +286,5 @@ CONCERNS: dict[str, tuple[Callable[[Place], str | None], ...]] = {
     **dict.fromkeys(("REDUCE_MAX", "REDUCE_MIN"), (_same_scale, _constants, _reduced)),
     "CONCATENATION": (_same_scale, _axes_fit),
     **dict.fromkeys(MOVE_OPERATORS, (_known, _copies)),
-    **dict.fromkeys(("ARG_MAX", "ARG_MIN"), (_known,)),
+    **dict.fromkeys(("ARG_MAX", "ARG_MIN"), (_known, _places_type)),
 }

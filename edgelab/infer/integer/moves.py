@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelab.infer.integer.place import Entry, Place, Step
+from edgelab.infer.integer.place import MISSING, Entry, Place, Step
 
 
 def space_to_depth(x: np.ndarray, block: int) -> np.ndarray:
@@ -197,7 +197,7 @@ MOVE_OPERATORS = {
     "PACK": Entry(_pack, mixes=lambda p: p.operator.options["axis"] % len(p.y.shape) == 0),
     "UNPACK": Entry(_unpack, mixes=lambda p: p.operator.options["axis"] % len(p.inputs[0].shape) == 0),
     "GATHER": Entry(_gather, mixes=_gather_mixes, reads={1: INDEX}),
-    "TILE": Entry(_tile, mixes=lambda p: _constant_values(p, 1)[0] != 1),
+    "TILE": Entry(_tile, micro=MISSING, mixes=lambda p: _constant_values(p, 1)[0] != 1),
     "BROADCAST_TO": Entry(_broadcast, mixes=lambda p: len(p.inputs[0].shape) != len(p.y.shape)),
     "REVERSE_V2": Entry(_reverse, mixes=_first(1)),
     "MIRROR_PAD": Entry(_mirror_pad, mixes=_pads_first),

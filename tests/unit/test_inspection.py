@@ -153,3 +153,24 @@ def test_bad_files_are_named(tmp_path, capsys, name, content, words):
         path.write_bytes(shipped("tiny_int8").read_bytes()[:3000] if content is ... else content)
     assert main(["inspect", str(path)]) == 1
     assert words in capsys.readouterr().err
+
+
+def test_a_folder_of_files(tmp_path, capsys):
+    """benchmarks/foreign.py: each file is named with what is right or wrong, and a bad one stops nothing."""
+    import importlib.util
+    from pathlib import Path
+
+    script = Path(__file__).resolve().parents[2] / "benchmarks" / "foreign.py"
+    spec = importlib.util.spec_from_file_location("foreign", script)
+    foreign = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(foreign)
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "good.tflite").write_bytes(shipped("tiny_int8").read_bytes())
+    (tmp_path / "bad.tflite").write_bytes(b"no model")
+    (tmp_path / "float.tflite").write_bytes(shipped("tiny_float32").read_bytes())
+    assert foreign.main([str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "reference, builtin, xnnpack: 0 of 200 differ" in said
+    assert "not a .tflite" in said
+    assert "3 files: 1 equal, 0 differing, 1 refused, 1 not read" in said
+    assert foreign.main([str(tmp_path / "nothing")]) == 1

@@ -255,7 +255,7 @@ def entries_with_fillers(mask: np.ndarray, bits: int) -> int:
     """Return how many entries Deep Compression stores for a pruned layer: weights that stay, and fillers.
 
     mask: bool (n,), True where a weight stays. With each entry goes a gap, how many zeros stand before it, of at
-    most 2**bits - 1. Where there are more, an entry of value 0 is put between: a filler, in the place of a zero.
+    most 2**bits - 1. Where there are more, an entry of value 0 is inserted: a filler, in the place of a zero.
     Zeros behind the last weight need no entry. Some weight stays.
     """
     zeros = np.diff(np.flatnonzero(mask), prepend=-1) - 1

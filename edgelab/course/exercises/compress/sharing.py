@@ -179,7 +179,7 @@ def sharing_ratio(n: int, clusters: int) -> float:
     ],
 )
 def alpha_in_effect(alpha: float, temperature: float) -> float:
-    """Return the alpha that someone in effect trains with who forgot the factor T² before the teacher's part.
+    """Return the alpha that training really uses if the factor T² before the teacher's part is missing.
 
     Without it the loss is alpha H(p, q) + (1 − alpha) H(label, q). That is some constant times β T² H(p, q) +
     (1 − β) H(label, q): return β. alpha: 0 to 1. temperature: T.

@@ -1,7 +1,7 @@
 """Train the dense, the convolutional and the recurrent network of the course with five seeds each, by one recipe.
 
-Each is read once on the 10,000 test images, in float32, and in int8 where it converts: the converter crashes on a
-recurrent layer that is rolled up in int8, so the GRU has none. Beside that, what each costs.
+Each is read once on the 10,000 test images, in float32, and in int8 where it converts: the converter does not
+support a recurrent layer that is rolled up in int8, so the GRU has none. Beside that, what each costs.
 
 usage: python benchmarks/seeds.py        resumes where it was stopped; delete results/seeds.json to begin anew
 """

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgelab.infer.integer.model import IntegerModel
 from edgelab.infer.integer.operators import RULES
+from edgelab.infer.refusals import refuse_unsafe
 from edgelab.infer.runner import open_interpreter
 from edgelab.infer.smallest import relu_tflite  # noqa: F401 (for the examples)
 from edgelab.infer.tflite import Graph, read
@@ -26,7 +27,7 @@ def runtime_outputs(
     x: (n, …) in the type of the model's input; for several inputs a list, in the file's order. runtime: "reference",
     "builtin" or "xnnpack" of LiteRT, or "micro", which needs the package tflite-micro. Returns one array (n, …) for
     each of the model's outputs. Inputs and outputs that do not begin with a batch of 1 in the file get one in front.
-    Raises ValueError for another runtime, and ImportError where tflite-micro isn't installed.
+    Raises ValueError for another runtime and what `refuse_unsafe` refuses, ImportError where tflite-micro is missing.
 
     >>> runtime_outputs(relu_tflite(), np.array([[-5, 0, 5]], np.int8))[0].tolist()
     [[0, 0, 5]]
@@ -35,6 +36,7 @@ def runtime_outputs(
         raise ValueError(f"unknown runtime {runtime!r}; the runtimes are: {', '.join(RULES)}")
     content = tflite if isinstance(tflite, bytes) else Path(tflite).read_bytes()
     graph = read(content)
+    refuse_unsafe(graph, runtime)
     xs = [x] if isinstance(x, np.ndarray) else list(x)
     run = _micro(content) if runtime == "micro" else _litert(content, graph, runtime)
     shapes = [graph.tensors[i].shape for i in graph.inputs]

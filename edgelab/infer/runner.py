@@ -14,7 +14,9 @@ import numpy as np
 
 from edgelab.artifacts import recorded_sha256, verify
 from edgelab.infer.ends import check_ends, set_open_batch
+from edgelab.infer.refusals import refuse_unsafe
 from edgelab.infer.smallest import relu_tflite  # noqa: F401 (for the examples)
+from edgelab.infer.tflite import read
 from edgelab.quiet import without_info
 
 KERNELS = {
@@ -107,9 +109,9 @@ class Runner:
 
     model: path of a .tflite, or its bytes. kernels: "xnnpack" (the default of the runtime, fastest), "builtin"
     (without delegates) or "reference" (plain C++, slow, to compare with). threads: used by the kernels. input_range:
-    what the model was trained on. A path is compared with the SHA-256 in the models.json beside it; without such a
-    record it is first opened in a child process, which may take timeout seconds. Bytes are opened as they are.
-    A batch that the file leaves open is set to 1.
+    what the model was trained on. A path is compared with the SHA-256 in the models.json beside it. A file without such
+    a record must be readable by `edgelab.infer.tflite.read` and pass `edgelab.infer.refusals.refuse_unsafe`; a path is
+    then first opened in a child process, which may take timeout seconds. A batch that the file leaves open is set to 1.
     Raises FileNotFoundError, or ValueError naming the file when it is missing, differs from its record, can't be
     opened, or is not a .tflite of one image in and one vector of logits out. Other models: `open_interpreter`.
     One Runner serves one thread: the interpreter under it is not safe to share.
@@ -138,7 +140,10 @@ class Runner:
                 f"{self.name}: not a .tflite ({len(content):,} bytes, no TFL3 mark at byte 4). "
                 "A .keras file must be converted first: edgelab.shrink.convert.to_tflite"
             )
-        if not isinstance(model, bytes) and recorded_sha256(model) is None:
+        recorded = not isinstance(model, bytes) and recorded_sha256(model) is not None
+        if not recorded:
+            refuse_unsafe(read(model), kernels)
+        if not isinstance(model, bytes) and not recorded:
             probe(model, timeout)
         try:
             self._interpreter = open_interpreter(content, kernels, threads)

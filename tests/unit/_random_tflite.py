@@ -121,7 +121,7 @@ class Network(Moves, Curves):
         w = self.rng.integers(-largest, largest + 1, kernel)
         others = [self.file.tensor(kernel, scales, dtype=dtype, data=w, axis=axis)]
         spread = np.sqrt(terms) * 80 * max(1, largest / 2)  # about the deviation of the sums
-        # Without a bias LiteRT refuses an int8 convolution, and crashes in a depthwise one.
+        # LiteRT expects a bias in an int8 convolution.
         if kind != "FULLY_CONNECTED" or self.maybe():
             b = self.rng.integers(-int(spread), int(spread) + 1, channels)
             others.append(self.file.tensor((channels,), scales * self.scale, dtype="int32", data=b))

@@ -14,7 +14,7 @@ from edgelab.quiet import quiet
 from edgelab.shrink.convert import child_process as apart
 from edgelab.shrink.convert.child_process import convert_apart, run_apart, unchecked
 from edgelab.shrink.convert.converter import MODES, to_tflite
-from edgelab.train.networks.models import gru64
+from edgelab.train.networks.models import gru64, to_keras_bytes
 
 
 def doubled(x: np.ndarray) -> np.ndarray:
@@ -26,7 +26,7 @@ def die(code):
     import signal
 
     print("the last words", flush=True, file=__import__("sys").stderr)
-    os._exit(code) if code >= 0 else os.kill(os.getpid(), getattr(signal, "SIGKILL" if code == -9 else "SIGSEGV"))
+    os._exit(code) if code >= 0 else os.kill(os.getpid(), signal.Signals(-code))
 
 
 def sleep():
@@ -66,9 +66,9 @@ def test_a_function_within_a_function_can_be_sent():
 
 @pytest.mark.parametrize(
     "code, says",
-    [(-11, "signal 11, SIGSEGV"), (-9, "signal 9, SIGKILL, usually because no memory was left")],
+    [(-15, "signal 15, SIGTERM"), (-9, "signal 9, SIGKILL, usually because no memory was left")],
 )
-def test_a_crash_is_named(code, says):
+def test_how_a_process_ended_is_named(code, says):
     with pytest.raises(ChildProcessError, match=f"the process that ran die died: {says}\n.*\nthe last words"):
         run_apart(die, code)
 
@@ -127,13 +127,15 @@ def test_unknown_mode_and_missing_or_unfit_calibration_need_no_process(monkeypat
 
 def test_death_and_delay_name_the_model_and_the_mode(monkeypatch):
     def dies(*arguments, timeout):
-        raise ChildProcessError("the process that ran unchecked died: signal 11, SIGSEGV\nIt printed last:\nwords")
+        raise ChildProcessError("the process that ran unchecked died: signal 15, SIGTERM\nIt printed last:\nwords")
 
     def lasts(*arguments, timeout):
         raise TimeoutError(f"unchecked was stopped: it took more than {timeout:g} s")
 
     monkeypatch.setattr(apart, "run_apart", dies)
-    with pytest.raises(ChildProcessError, match=r"'gru64' to dynamic: .*SIGSEGV; .*unroll=True.*\nIt printed last:"):
+    with pytest.raises(
+        ChildProcessError, match=r"'gru64' to dynamic: .*signal 15, SIGTERM; .*leave layers out.*\nIt printed last:"
+    ):
         convert_apart(gru64(), "dynamic")
     monkeypatch.setattr(apart, "run_apart", lasts)
     with pytest.raises(TimeoutError, match=r"'gru64' to float32: .* more than 7 s; .*longer timeout"):
@@ -162,11 +164,19 @@ def test_unchecked_makes_what_to_tflite_makes(mode, digits):
         np.testing.assert_array_equal(here.data, there.data)
 
 
-@pytest.mark.slow
-def test_the_converter_dies_apart_and_this_process_lives(digits):
-    """The reason for it all; should a converter learn it one day, this says so."""
-    with pytest.raises(ChildProcessError, match="'gru64' to int8: the process that ran unchecked died"):
-        convert_apart(gru64(), "int8", digits)
+@pytest.mark.parametrize("mode", ["int8", "int8_float_io", "int16x8"])
+def test_a_loop_is_refused_before_a_process_is_started(mode, digits, monkeypatch):
+    monkeypatch.setattr(apart, "run_apart", lambda *_, **__: pytest.fail("started a process"))
+    with pytest.raises(
+        ValueError, match=f"recurrent layer 'gru.*' is a loop, which mode '{mode}' does not support.*unroll"
+    ):
+        convert_apart(gru64(), mode, digits)
+
+
+def test_a_loop_is_refused_without_other_checks_too(digits):
+    """`unchecked` leaves out the checks of the samples, not this one."""
+    with pytest.raises(ValueError, match="recurrent layer 'gru.*' is a loop, which mode 'int8' does not support"):
+        unchecked(to_keras_bytes(gru64()), "int8", digits)
 
 
 @pytest.mark.slow

@@ -125,8 +125,8 @@ def test_int8_without_calibration_is_refused(cnn):
 
 
 @pytest.mark.parametrize("mode", ["int8", "int8_float_io", "int16x8"])
-def test_a_loop_that_would_crash_the_converter_is_named(mode, digits):
-    """The converter ends the whole process on it, and a notebook's kernel with that."""
+def test_a_loop_that_the_converter_does_not_support_is_named(mode, digits):
+    """It must not reach the converter, which raises no error of its own there."""
     with pytest.raises(ValueError, match=f"recurrent layer 'gru.*' is a loop.*mode '{mode}'.*unroll=True"):
         to_tflite(gru64(), mode, digits[0])
 

@@ -1,4 +1,4 @@
-"""Run a function, or convert a model, in a process of its own: where that one crashes, the caller's goes on."""
+"""Run a function, or convert a model, in a process of its own: where that one ends, the caller's goes on."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from edgelab.shrink.convert.converter import (
     check_calibration,
     check_convertible,
     label_count,
+    refuse_loops,
     repaired,
 )
 from edgelab.shrink.convert.whole_integer import warn_of_float
@@ -45,7 +46,7 @@ def run_apart(function: Callable[..., Any], *arguments: Any, timeout: float = 30
 
     function: written with def, in a file or a notebook's cell. Its source is sent, so it must import all that it needs,
     except np. arguments: any that pickle can store. timeout: seconds, the start of Python included. Raises
-    ChildProcessError when the process dies (a crash in a library, no memory left), TimeoutError when it takes too long,
+    ChildProcessError when the process dies (by a library, or for want of memory), TimeoutError when it takes too long,
     RuntimeError with the message of an exception there, and ValueError for a function whose source can't be found.
 
     >>> import textwrap
@@ -110,8 +111,8 @@ def unchecked(keras_file: bytes, mode: str = "float32", samples: np.ndarray | No
     """Convert the bytes of a .keras file with TensorFlow's converter, without checking the samples or the layers.
 
     mode: as for `to_tflite`, which checks both. samples: float32 (n, *input shape), for the modes with calibration. The
-    batch is fixed to 1. Returns the .tflite's bytes. All imports are inside, so that `run_apart` can run it: in the
-    modes with calibration, the loop of a recurrent layer crashes the process. Raises what the converter raises.
+    batch is fixed to 1. Returns the .tflite's bytes. All imports are inside, so that `run_apart` can run it.
+    Raises ValueError for the loop of a recurrent layer in a mode with calibration, and what the converter raises.
 
     >>> import contextlib, io
     >>> from keras import Input, Sequential, layers
@@ -130,6 +131,10 @@ def unchecked(keras_file: bytes, mode: str = "float32", samples: np.ndarray | No
         path = Path(folder, "model.keras")
         path.write_bytes(keras_file)
         model = keras.models.load_model(path, compile=False)
+    every = model._flatten_layers(include_self=False)
+    loops = [layer.name for layer in every if isinstance(layer, keras.layers.RNN) and not layer.unroll]
+    if loops and "int" in mode:
+        raise ValueError(f"recurrent layer {loops[0]!r} is a loop, which mode {mode!r} does not support")
     image = keras.Input(model.input_shape[1:], batch_size=1, name="image")
     fixed = keras.Model(image, model(image, training=False), name=model.name)
     converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
@@ -156,13 +161,12 @@ def convert_apart(
     input_range: tuple[float, float] = (0.0, 1.0),
     timeout: float = 300.0,
 ) -> bytes:
-    """Convert a Keras model to a .tflite in a process of its own, also a model on which the converter may crash.
+    """Convert a Keras model to a .tflite in a process of its own, with a limit of time.
 
-    mode, calibration, labels, input_range: as for `to_tflite`, but a loop of a recurrent layer isn't refused. timeout:
-    seconds; starting TensorFlow takes some of them. Returns the file's bytes. Raises ValueError or TypeError for an
-    unknown mode, unfit calibration data, and a layer of one's own, which another process can't load; ChildProcessError
-    when the converter crashes, TimeoutError when it takes too long, both naming model and mode; RuntimeError with the
-    converter's message when it fails.
+    mode, calibration, labels, input_range: as for `to_tflite`. timeout: seconds; starting TensorFlow takes some of
+    them. Returns the file's bytes. Raises ValueError or TypeError as `to_tflite` does, and for a layer of one's own,
+    which another process can't load; ChildProcessError when the process ends without a result, TimeoutError when it
+    takes too long, both naming model and mode; RuntimeError with the converter's message when it fails.
 
     >>> convert_apart(None, "int4")
     Traceback (most recent call last):
@@ -183,12 +187,13 @@ def convert_apart(
                 f"layer {layer.name!r} of {model.name!r} is a {type(layer).__name__}, whose code no file holds: "
                 "the other process can't build it. Convert with to_tflite, or build the model of Keras' own layers"
             )
+    refuse_loops(model, mode)
     samples = np.asarray(calibration) if mode in CALIBRATED else None
     try:
         tflite = run_apart(unchecked, to_keras_bytes(model), mode, samples, timeout=timeout)
     except (ChildProcessError, TimeoutError) as error:
         first, *others = str(error).splitlines()
-        advice = "if it has a recurrent layer, build that with unroll=True and the same weights, or use mode dynamic"
+        advice = "try mode float32 or dynamic, or leave layers out to find the one"
         if isinstance(error, TimeoutError):
             advice = "pass a longer timeout, or fewer calibration samples"
         raise type(error)("\n".join([f"{model.name!r} to {mode}: {first}; {advice}", *others])) from error

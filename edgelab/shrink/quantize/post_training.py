@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgelab.infer.refusals import refuse_unsafe
 from edgelab.infer.runner import open_interpreter
 from edgelab.infer.tflite import PRODUCTS, Graph, Tensor, read
 from edgelab.infer.tflite_tables import unpack_tables
@@ -238,6 +239,7 @@ def tensor_values(tflite: bytes, x: np.ndarray) -> dict[int, np.ndarray]:
         limits = np.iinfo(image.dtype)
         q = np.rint(x / np.float32(image.scale[0])) + image.zero_point[0]
         x = np.clip(q, limits.min, limits.max).astype(image.dtype)
+    refuse_unsafe(graph, "builtin")
     interpreter = open_interpreter(tflite, "builtin", keep=True)
     numbers = list(graph.inputs)
     for operator in graph.operators:  # without those that compute weights from constants alone

@@ -67,7 +67,7 @@ def gru64(unroll: bool = False) -> keras.Model:
     """Build a recurrent network that reads the image row by row with a GRU of 64 units: 18,698 parameters.
 
     unroll: build the 28 steps one after another instead of a loop: same weights, slower to train, a larger file.
-    Conversion to int8 needs it: the converter crashes on the loop.
+    Conversion to int8 needs it: the converter does not support the loop there.
     Returns an untrained model from float32 (n, 28, 28, 1) to logits (n, 10). Source: Cho et al. 2014, section 2.3.
 
     >>> gru64().count_params()  # 3 (28 * 64 + 64 * 64 + 2 * 64) + 64 * 10 + 10

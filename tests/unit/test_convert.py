@@ -9,7 +9,7 @@ from edgelab.data import load_mnist, to_input
 from edgelab.infer.runner import Runner
 from edgelab.infer.tflite import read
 from edgelab.quiet import quiet
-from edgelab.shrink.convert.converter import MODES, check_calibration, to_tflite
+from edgelab.shrink.convert.converter import CALIBRATED, MODES, check_calibration, refuse_loops, to_tflite
 from edgelab.train.networks.models import gru64
 
 
@@ -129,6 +129,16 @@ def test_a_loop_that_the_converter_does_not_support_is_named(mode, digits):
     """It must not reach the converter, which raises no error of its own there."""
     with pytest.raises(ValueError, match=f"recurrent layer 'gru.*' is a loop.*mode '{mode}'.*unroll=True"):
         to_tflite(gru64(), mode, digits[0])
+
+
+def test_loops_are_refused_in_modes_with_calibration_alone():
+    for mode in MODES:
+        if mode in CALIBRATED:
+            with pytest.raises(ValueError, match="is a loop"):
+                refuse_loops(gru64(), mode)
+        else:
+            refuse_loops(gru64(), mode)
+        refuse_loops(gru64(unroll=True), mode)
 
 
 def test_a_loop_within_a_wrapper_is_found(digits):

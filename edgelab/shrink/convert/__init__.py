@@ -16,6 +16,7 @@ from edgelab.shrink.convert.converter import (
     check_calibration,
     check_convertible,
     label_count,
+    refuse_loops,
     repaired,
     to_tflite,
 )

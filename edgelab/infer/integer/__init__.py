@@ -49,7 +49,7 @@ from edgelab.infer.integer.log_softmax import log_fixed, log_softmax_fixed, log_
 from edgelab.infer.integer.model import IntegerModel
 from edgelab.infer.integer.moves import depth_to_space, space_to_depth, strided_index
 from edgelab.infer.integer.operators import OPERATORS, RULES, STEPS, find_place, images_together, prepare
-from edgelab.infer.integer.place import MISSING, Entry, Place, tabulated
+from edgelab.infer.integer.place import MISSING, Entry, Place, over_axis_0, tabulated
 from edgelab.infer.integer.pooling import average_pool, max_pool, mean_builtin, mean_double, mean_float32
 from edgelab.infer.integer.products import conv2d_sums, dense_sums, depthwise_sums, exact_float, group_count
 from edgelab.infer.integer.resize import (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgelab.infer.integer.place import MISSING, Entry, Place, Step, tabulated
+from edgelab.infer.integer.place import MISSING, Entry, Place, Step, over_axis_0, tabulated
 from edgelab.infer.integer.rounding import (
     activation_range,
     half_away,
@@ -169,7 +169,7 @@ def _relu(p: Place) -> Step:
 
 ACTIVATION_OPERATORS = {
     #                                reference builtin  xnnpack  micro
-    "SOFTMAX":      Entry(_softmax,  "fixed",  "table", "table", "fixed"),
+    "SOFTMAX":      Entry(_softmax,  "fixed",  "table", "table", "fixed", mixes=over_axis_0),
     "LOGISTIC":     Entry(_logistic, "away",   "away",  "even",  "fixed"),
     "RELU":         Entry(_relu),
     # TensorFlow Lite Micro clips only, though its output may have another scale.

@@ -12,16 +12,19 @@ from edgelab.infer.integer.place import Entry, Place, Step, tabulated
 from edgelab.infer.integer.rounding import high_product, quantize_multiplier, rescale, shift_right
 
 
-def hard_swish(q: np.ndarray, scales: tuple[float, float], zero_points: tuple[int, int]) -> np.ndarray:
+def hard_swish(
+    q: np.ndarray, scales: tuple[float, float], zero_points: tuple[int, int], number: type = np.float32
+) -> np.ndarray:
     """Return x * min(max(x + 3, 0), 6) / 6 of int8 values with 16-bit products, as all runtimes compute it.
 
     q: int8, any shape. scales, zero_points: of input and output; `hard_swish_multipliers` says which scales fit.
-    Returns int8. Source: Howard et al. 2019 (MobileNetV3), section 5.2; TensorFlow Lite's reference/hard_swish.h.
+    number: as there. Returns int8.
+    Source: Howard et al. 2019 (MobileNetV3), section 5.2; TensorFlow Lite's reference/hard_swish.h.
 
     >>> hard_swish(np.array([-30, 0, 15, 40], np.int8), (0.1, 0.1), (0, 0)).tolist()
     [0, 0, 11, 40]
     """
-    (output, output_shift), (gate, gate_shift) = hard_swish_multipliers(*scales)
+    (output, output_shift), (gate, gate_shift) = hard_swish_multipliers(*scales, number)
     x = (q.astype(np.int64) - zero_points[0]) << 7
     y = _high_16(x, output)
     # The gate is x / 3 with 15 bits after the point, cut off at -1 and 1, and then moved to 0…1.
@@ -33,17 +36,21 @@ def hard_swish(q: np.ndarray, scales: tuple[float, float], zero_points: tuple[in
     return np.clip(shift_right(product, -output_shift) + zero_points[1], -128, 127).astype(np.int8)
 
 
-def hard_swish_multipliers(x_scale: float, y_scale: float) -> tuple[tuple[int, int], tuple[int, int]]:
+def hard_swish_multipliers(
+    x_scale: float, y_scale: float, number: type = np.float32
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return HARD_SWISH's two multipliers, of the output and of the gate, each as 16-bit mantissa and shift.
 
-    The kernels shift 16 bits: the shifts must be at least -15, and the first at most 0.
+    number: in which scales are divided; in TensorFlow Lite Micro np.float64. The kernels shift 16 bits: the shifts must
+    be at least -15, and the first at most 0.
 
     >>> hard_swish_multipliers(0.1, 0.1)
     ((16384, -6), (17476, 4))
     """
     fine = np.float32(x_scale) / np.float32(128)
     found = []
-    for real in (fine / np.float32(y_scale), fine / (np.float32(3) / np.float32(32768))):
+    for scale in (np.float32(y_scale), np.float32(3) / np.float32(32768)):
+        real = number(fine) / number(scale)
         mantissa, shift = quantize_multiplier(float(real))
         found.append((int(min((int(mantissa) + 2**15) >> 16, 2**15 - 1)), int(shift)))
     return found[0], found[1]
@@ -144,7 +151,8 @@ def _signed(x: np.ndarray, multiplier: float) -> np.ndarray:
 
 def _hard_swish(p: Place) -> Step:
     (x_scale, x_zero_point), (scale, zero_point) = p.affine(p.inputs[0]), p.affine(p.y)
-    return tabulated(lambda q: hard_swish(q, (x_scale, scale), (x_zero_point, zero_point)))
+    number = np.float64 if p.kernels == "micro" else np.float32
+    return tabulated(lambda q: hard_swish(q, (x_scale, scale), (x_zero_point, zero_point), number))
 
 
 def _leaky_relu(p: Place) -> Step:

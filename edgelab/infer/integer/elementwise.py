@@ -145,8 +145,9 @@ def _add_kernels(p: Place) -> str:
 
 def _mul(p: Place) -> Step:
     (scale_a, zero_a), (scale_b, zero_b), (scale_y, zero_y) = map(p.affine, (p.inputs[0], p.inputs[1], p.y))
-    multiplier = float(scale_a * scale_b / scale_y)
-    rescaled = requantizer(multiplier, p.rule(), scale_y, zero_y, p.operator.options["fusedActivationFunction"])
+    rescaled = requantizer(
+        p.multiplier(scale_a, scale_b), p.rule(), scale_y, zero_y, p.operator.options["fusedActivationFunction"]
+    )
     return p.with_constants(lambda a, b: rescaled((a.astype(np.int32) - zero_a) * (b.astype(np.int32) - zero_b)))
 
 

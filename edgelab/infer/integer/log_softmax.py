@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgelab.infer.integer.activations import exp_fixed, reciprocal_fixed
-from edgelab.infer.integer.place import Entry, Place, Step
+from edgelab.infer.integer.place import Entry, Place, Step, over_axis_0
 from edgelab.infer.integer.rounding import high_product, quantize_multiplier, rescale, shift_right
 
 
@@ -91,5 +91,5 @@ def _log_softmax(p: Place) -> Step:
 
 LOG_SOFTMAX_OPERATORS = {
     #                            reference builtin  xnnpack  micro
-    "LOG_SOFTMAX": Entry(_log_softmax, "fixed", "table", "table", "fixed"),
+    "LOG_SOFTMAX": Entry(_log_softmax, "fixed", "table", "table", "fixed", mixes=over_axis_0),
 }

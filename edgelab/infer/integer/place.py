@@ -131,3 +131,12 @@ def tabulated(function: Callable[[np.ndarray], np.ndarray]) -> Step:
     """
     table = function(np.arange(256).astype(np.uint8).view(np.int8))
     return lambda q: table[np.ascontiguousarray(q).view(np.uint8)]
+
+
+def over_axis_0(p: Place) -> bool:
+    """Say whether the last axis is the first, too: a softmax of it would add images together.
+
+    >>> over_axis_0(Place("here", Operator("SOFTMAX", (), (), {}), (), (Tensor("y", (1,)),), "micro", Entry(None)))
+    True
+    """
+    return len(p.y.shape) == 1

@@ -46,12 +46,12 @@ def write_bundle(model: str | Path, to: str | Path | None = None, labels: list[s
         new.mkdir()
         for name, data in contents.items():
             (new / name).write_bytes(data)
-        if folder.exists():
-            os.replace(folder, old)
         try:
+            if folder.exists():
+                os.replace(folder, old)
             os.replace(new, folder)
         except BaseException:
-            if old.exists():
+            if old.exists() and not folder.exists():
                 os.replace(old, folder)
             raise
     finally:

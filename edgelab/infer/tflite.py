@@ -107,7 +107,8 @@ def read(tflite: bytes | str | Path) -> Graph:
         _read_operator(o, n, model.operatorCodes or (), kinds, name) for n, o in enumerate(part.operators or ())
     )
     ends = [_places_of(p) for p in (part.inputs, part.outputs)]
-    used = {*ends[0], *ends[1], *(t for o in operators for t in (*o.inputs, *o.outputs) if t != -1)}
+    # An operator may leave an input out by -1, never what it makes.
+    used = {*ends[0], *ends[1], *(t for o in operators for t in (*(i for i in o.inputs if i != -1), *o.outputs))}
     wrong = sorted(t for t in used if not 0 <= t < len(tensors))
     if wrong:
         raise ValueError(

@@ -19,10 +19,34 @@ from edgelab.artifacts import shipped
 from edgelab.infer.inspection import describe, inspect_tflite
 from edgelab.infer.integer.model import IntegerModel
 from edgelab.infer.tflite import read
+from edgelab.infer.tflite_tables import pack_tables, unpack_tables
+
+def with_an_odd_field(content, rng):
+    # A wrong number in a sound table: random bytes seldom make one.
+    model = unpack_tables(content)
+    part = model.subgraphs[0]
+    tables = [part, *part.tensors, *part.operators, *(o.builtinOptions for o in part.operators if o.builtinOptions)]
+    table = vars(tables[rng.integers(len(tables))])
+    fields = [k for k, v in table.items() if type(v) in (int, float) or isinstance(v, np.ndarray) and len(v)]
+    if not fields:
+        return content
+    field = fields[rng.integers(len(fields))]
+    odd = int(rng.choice([0, 1, -1, 2, 3, 7, 255, 65536, 2**31 - 1, -(2**31)]))
+    if isinstance(table[field], np.ndarray):
+        table[field] = table[field].tolist()
+        table[field][rng.integers(len(table[field]))] = odd
+    else:
+        table[field] = float("nan") if type(table[field]) is float else odd
+    try:
+        return pack_tables(model)
+    except Exception:  # a number that doesn't fit its field can't be written
+        return content
 
 def mutated(content, rng):
     data = bytearray(content)
-    way = rng.integers(5)
+    way = rng.integers(6)
+    if way == 5:
+        return with_an_odd_field(content, rng)
     if way == 0:
         return bytes(data[: rng.integers(len(data))])
     for _ in range(int(rng.integers(1, 9))):

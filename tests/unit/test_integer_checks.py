@@ -99,7 +99,12 @@ REFUSED = {
     "mean of computed axes": (lambda: one("MEAN", others=[AXES | {"data": None}]), "computes its input 1, 't1' in int"),
     "join other scales": (lambda: one("CONCATENATION", y=HALF, axis=3), "has 't0' on another scale than its output"),
     "reshape rescales": (lambda: one("RESHAPE", y=HALF), "on another scale than its output"),
+    "pool of a damaged size": (
+        lambda: one("MAX_POOL_2D", **{**POOL, "filterHeight": 2**31 - 1, "padding": 0}),
+        "has windows of 2147483647 × 2 on an image of 4 × 4",
+    ),
     "softmax": (lambda: one("SOFTMAX", beta=1.0), "expected 1/256 and -128"),
+    "softmax of a NaN": (lambda: one("SOFTMAX", y=SHARES, beta=float("nan")), "has beta nan; expected a finite"),
     "logistic": (lambda: one("LOGISTIC"), "expected 1/256 and -128"),
     "tanh": (lambda: one("TANH"), "expected 1/128 and 0"),
     "log_softmax": (lambda: one("LOG_SOFTMAX"), "expected 1/16 and 127"),

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from _export_once import export_once
+from _tflite import File
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -244,6 +245,15 @@ def test_what_is_no_tflite_says_what_it_expects(tmp_path):
         read(b"")
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "none.tflite")
+
+
+def test_an_operator_that_makes_nothing_is_refused_by_name():
+    """-1 leaves an input out; as an output it ended in a KeyError where the cost was counted."""
+    file = File()
+    x = file.tensor((1, 4), 0.1, 0)
+    file.operator("RELU", [x], [-1])
+    with pytest.raises(ValueError, match="a damaged .tflite: it has 1 tensors and uses number -1"):
+        read(file.bytes([x], [x]))
 
 
 @given(st.integers(8, 64_000))

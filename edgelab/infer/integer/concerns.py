@@ -176,11 +176,17 @@ def _from_zero(p: Place) -> str | None:
 def _classes(p: Place) -> str | None:
     if p.rule() == "fixed" and p.inputs[0].shape[-1] > 4095:
         return f"is over {p.inputs[0].shape[-1]} classes; expected at most 4,095, whose sum fits into 12 bits"
+    if not 0 <= p.operator.options.get("beta", 1) < 2**31:
+        return f"has beta {p.operator.options['beta']}; expected a finite factor, 0 or more. Convert the model again"
 
 
 def _pool_scale(p: Place) -> str | None:
     if p.affine(p.inputs[0]) != p.affine(p.y):
         return "changes scale or zero point; expected the same on both sides"
+    (_, *image, channels), options = p.inputs[0].shape, p.operator.options
+    rows, columns = options["filterHeight"], options["filterWidth"]
+    if (rows + image[0]) * (columns + image[1]) * channels > 2**28:  # the windows' margins would take all memory
+        return f"has windows of {rows} × {columns} on an image of {image[0]} × {image[1]}. Convert the model again"
 
 
 def _same_scale(p: Place) -> str | None:

@@ -45,6 +45,8 @@ from edgelab.infer.integer.curves import (
     root_fixed,
 )
 from edgelab.infer.integer.elementwise import add_builtin, add_double, add_shift, squared_difference
+from edgelab.infer.integer.fast_products import Window, in_blocks, raw_conv2d, raw_depthwise
+from edgelab.infer.integer.fast_requantize import fast_requantizer, float_requantizer, proved
 from edgelab.infer.integer.log_softmax import log_fixed, log_softmax_fixed, log_softmax_table
 from edgelab.infer.integer.model import IntegerModel
 from edgelab.infer.integer.moves import depth_to_space, space_to_depth, strided_index

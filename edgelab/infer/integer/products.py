@@ -6,10 +6,14 @@ runtime uses is in the table at the end of this file. checks.py has checked the 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from edgelab.infer.integer.fast_products import Window, in_blocks, raw_conv2d, raw_depthwise
+from edgelab.infer.integer.fast_requantize import fast_requantizer
 from edgelab.infer.integer.place import Entry, Place, Step
-from edgelab.infer.integer.rounding import requantizer
+from edgelab.infer.integer.rounding import activation_range, quantize_multiplier
 from edgelab.maths.windows import windows
 
 
@@ -122,18 +126,28 @@ def exact_float(w: np.ndarray) -> type:
 
 
 def _products(p: Place) -> Step:
-    """Make the step of a convolution, a depthwise one or a fully connected layer: sums, then a multiplier a channel."""
+    """Make the step of a convolution, a depthwise one or a fully connected layer: sums, then a multiplier a channel.
+
+    It computes `conv2d_sums` and its like, then `requantize`, in the faster ways of fast_products.py.
+    """
     options, x_zero_point, w = p.operator.options, p.affine(p.inputs[0])[1], p.inputs[1].data
+    (y_scale, y_zero_point), rule = p.affine(p.y), p.rule()
     b = p.inputs[2].data if len(p.inputs) > 2 and p.inputs[2] is not None else 0
-    rescaled = requantizer(_product_multiplier(p), p.rule(), *p.affine(p.y), options["fusedActivationFunction"])
+    kernels = np.moveaxis(w, 3, 0)[..., None] if p.kind == "DEPTHWISE_CONV_2D" else w
+    flat = kernels.reshape(len(kernels), -1).astype(np.int64)
+    weights = w.astype(exact_float(kernels))
+    offset = np.broadcast_to(np.asarray(b, np.int64), len(flat)) - x_zero_point * flat.sum(axis=1)
+    low, high = activation_range(options["fusedActivationFunction"], y_scale, y_zero_point, even=rule == "float32")
+    multiplier = quantize_multiplier(_product_multiplier(p))
+    rescaled = fast_requantizer(offset, 128 * np.abs(flat).sum(axis=1), *multiplier, (y_zero_point, low, high), rule)
     if p.kind == "FULLY_CONNECTED":
         shape = p.y.shape[1:]
-        return lambda x: rescaled(dense_sums(x.reshape(-1, w.shape[1]), w, b, x_zero_point)).reshape(-1, *shape)
-    stride = options["strideH"], options["strideW"]
-    dilation = options["dilationHFactor"], options["dilationWFactor"]
-    sums = depthwise_sums if p.kind == "DEPTHWISE_CONV_2D" else conv2d_sums
-    padding = p.padding
-    return lambda x: rescaled(sums(x, w, b, x_zero_point, stride, padding, dilation))
+        return lambda x: rescaled(x.reshape(-1, w.shape[1]).astype(weights.dtype) @ weights.T).reshape(-1, *shape)
+    window = Window(
+        (options["strideH"], options["strideW"]), p.padding, (options["dilationHFactor"], options["dilationWFactor"])
+    )
+    sums = raw_depthwise if p.kind == "DEPTHWISE_CONV_2D" else raw_conv2d
+    return in_blocks(lambda x: rescaled(sums(x, weights, x_zero_point, window)), math.prod(p.y.shape))
 
 
 def _product_multiplier(p: Place) -> np.ndarray:

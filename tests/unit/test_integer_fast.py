@@ -6,8 +6,10 @@ from _int8 import random_int8, zero_points
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgelab.artifacts import shipped
 from edgelab.infer.integer.fast_products import BLOCK, Window, in_blocks, raw_conv2d, raw_depthwise
 from edgelab.infer.integer.fast_requantize import fast_requantizer, float_requantizer, proved
+from edgelab.infer.integer.model import IntegerModel
 from edgelab.infer.integer.products import conv2d_sums, depthwise_sums, exact_float
 from edgelab.infer.integer.rounding import ROUNDINGS, quantize_multiplier, requantize
 
@@ -110,3 +112,12 @@ def test_blocks_of_images_are_put_together(images):
     x = np.arange(images * 2).reshape(images, 2)
     for values in (1, BLOCK // 3, BLOCK * 2):
         np.testing.assert_array_equal(in_blocks(np.negative, values)(x), -x)
+
+
+def test_a_run_drops_what_no_operator_reads_again():
+    """A deep network would keep all its tensors to the end; `tensors` must keep them."""
+    model, x = IntegerModel(shipped("tiny_int8")), np.zeros((2, 28, 28, 1), np.int8)
+    left, kept = model._through([x], keep=False), model.tensors(x)
+    assert set(left) == set(model.graph.outputs)
+    assert len(kept) > len(model.graph.operators)
+    np.testing.assert_array_equal(model.run(x), kept[model.graph.outputs[0]])

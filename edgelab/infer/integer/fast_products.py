@@ -13,7 +13,7 @@ import numpy as np
 from edgelab.maths.windows import margins, windows
 
 # Values of an output computed at a time: their float64 stay in a core's own cache.
-BLOCK = 32_768
+BLOCK = 65_536
 
 
 class Window(NamedTuple):

@@ -42,6 +42,8 @@ class IntegerModel:
         self.together = images_together(self.graph)
         numbers = range(len(self.graph.operators))
         self._steps = [prepare(self.graph, number, runtime, self.together) for number in numbers]
+        last = {i: n for n, (reads, _, _) in enumerate(self._steps) for i in reads if i not in self.graph.outputs}
+        self._dead_after = [[i for i, at in last.items() if at == n] for n in numbers]
         self.inputs, self.outputs = (tuple(self.graph.tensors[i] for i in ends) for ends in self.graph[2:4])
         self.input, self.output = self.inputs[0], self.outputs[0]
 
@@ -56,7 +58,7 @@ class IntegerModel:
         """
         xs = check_inputs(self.graph, x)
         chunk = CHUNK if self.together else 1
-        made = [self._through([each[i : i + chunk] for each in xs]) for i in range(0, len(xs[0]), chunk)]
+        made = [self._through([each[i : i + chunk] for each in xs], keep=False) for i in range(0, len(xs[0]), chunk)]
         found = tuple(
             np.concatenate([values[number] for values in made]) if made else self._nothing(number)
             for number in self.graph.outputs
@@ -75,15 +77,20 @@ class IntegerModel:
         made = [self._through([each[i : i + 1] for each in xs]) for i in range(len(xs[0]))]
         return {number: np.concatenate([values[number] for values in made]) for number in made[0]} if made else {}
 
-    def _through(self, xs: list[np.ndarray]) -> dict[int, np.ndarray]:
-        """Run the operators one after another; return all values by tensor, the images in front."""
+    def _through(self, xs: list[np.ndarray], keep: bool = True) -> dict[int, np.ndarray]:
+        """Run the operators one after another; return values by tensor, the images in front: all, or those still read.
+
+        keep: False drops each tensor after the last operator that reads it; the model's outputs stay.
+        """
         tensors = self.graph.tensors
         values = dict(zip(self.graph.inputs, xs, strict=True))
         if not self.together:
             values = {i: x.reshape(tensors[i].shape) for i, x in values.items()}
-        for reads, makes, step in self._steps:
+        for (reads, makes, step), dead in zip(self._steps, self._dead_after, strict=True):
             made = step(*(values[i] for i in reads))
             values.update(zip(makes, made if isinstance(made, tuple) else (made,), strict=True))
+            for i in () if keep else dead:
+                del values[i]
         if self.together:
             return values
         return {i: y if tensors[i].shape[:1] == (1,) else y[None] for i, y in values.items()}

@@ -121,7 +121,7 @@ REFUSED = {
     ),
     "six axes": (
         lambda: one("SUB", (1, 1, 1, 1, 1, 2), others=[QUANTIZED | {"shape": (2,), "data": [1, 2]}]),
-        "of 6 axes; expected at most 5",
+        "of 6 axes from inputs that broadcast; expected at most 5",
     ),
     "add of one": (lambda: one("ADD"), "lacks what it needs"),
     "add of a constant without scale": (

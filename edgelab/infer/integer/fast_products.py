@@ -38,11 +38,14 @@ def raw_conv2d(x: np.ndarray, w: np.ndarray, zero_point: int, window: Window) ->
     [20.0]
     """
     outputs, height, width, depth = w.shape
+    groups, left = divmod(x.shape[3], depth)
+    if left or not groups or outputs % groups:
+        raise ValueError(f"{outputs} kernels of {depth} channels, x has {x.shape[3]}; expected whole groups of both")
     image = x.astype(w.dtype)
     if w.shape[1:3] == window.stride == (1, 1) and depth == x.shape[3]:
         return (image.reshape(-1, depth) @ w.reshape(outputs, -1).T).reshape(*x.shape[:3], outputs)
     seen = windows(image, (height, width), *window, fill=zero_point)
-    place, groups = seen.shape[:3], x.shape[3] // depth
+    place = seen.shape[:3]
     if depth < 4 and groups == 1:  # NumPy copies long rows fast: of few channels, one value of all windows at a time
         patches = seen.transpose(3, 4, 5, 0, 1, 2).reshape(w[0].size, -1).T
         return (patches @ w.reshape(outputs, -1).T).reshape(*place, outputs)
@@ -64,6 +67,8 @@ def raw_depthwise(x: np.ndarray, w: np.ndarray, zero_point: int, window: Window)
     [1.0, 1.0, 2.0, 2.0]
     """
     _, height, width, outputs = w.shape
+    if outputs % x.shape[3]:
+        raise ValueError(f"{outputs} kernels for {x.shape[3]} channels; expected a multiple of {x.shape[3]}")
     (down, across), (lower, right) = window.stride, window.dilation
     sides = [
         margins(x.shape[1 + a], w.shape[1 + a], window.stride[a], window.padding, window.dilation[a]) for a in (0, 1)

@@ -134,6 +134,10 @@ REFUSED = {
         lambda: one("MAX_POOL_2D", **{**POOL, "filterHeight": 2**31 - 1, "padding": 0}),
         "has windows of 2147483647 × 2 on an image of 4 × 4",
     ),
+    "pool of very many places": (
+        lambda: one("MAX_POOL_2D", **POOL | {"filterHeight": 3000, "filterWidth": 3000, "padding": 0}),
+        "has windows of 3000 × 3000 on an image of 4 × 4",
+    ),
     "softmax": (lambda: one("SOFTMAX", beta=1.0), "expected 1/256 and -128"),
     "softmax of a NaN": (lambda: one("SOFTMAX", y=SHARES, beta=float("nan")), "has beta nan; expected a finite"),
     "logistic": (lambda: one("LOGISTIC"), "expected 1/256 and -128"),

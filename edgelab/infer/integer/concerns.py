@@ -183,7 +183,8 @@ def _pool_scale(p: Place) -> str | None:
         return "changes scale or zero point; expected the same on both sides"
     (_, *image, channels), options = p.inputs[0].shape, p.operator.options
     rows, columns = options["filterHeight"], options["filterWidth"]
-    if (rows + image[0]) * (columns + image[1]) * channels > 2**28:  # the windows' margins would take all memory
+    # The windows' margins would take all memory, or their places without end, one after another.
+    if (rows + image[0]) * (columns + image[1]) * channels > 2**28 or rows * columns > 2**18:
         return f"has windows of {rows} × {columns} on an image of {image[0]} × {image[1]}. Convert the model again"
 
 

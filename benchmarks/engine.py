@@ -4,13 +4,18 @@ usage: python benchmarks/engine.py
 
 All 10,000 test images through each shipped int8 model. A row is a model on one runtime of LiteRT: the logits, of
 100,000, in which the engine differs from that runtime by each rule, and the engine's images a second, batch of 1,000,
-by the rule of that name; beside it those of the runtime, which takes one image at a time. Wall clock, medians of five,
-the two in turns; run it on an idle machine.
+by the rule of that name; beside it those of the runtime, which takes one image at a time. Both on one thread, wall
+clock, medians of five, the two in turns; run it on an idle machine. engine_mb: the most memory that NumPy's arrays take
+during such a batch, images and model apart.
 """
 
 import json
+import os
 import time
+import tracemalloc
 from collections.abc import Callable
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported: the runtime has one thread, too
 
 import numpy as np
 
@@ -37,6 +42,15 @@ def images_per_s(ways: dict[str, Callable[[], object]], images: int, turns: int 
     return {name: round(images / float(np.median(each))) for name, each in seconds.items()}
 
 
+def peak_mb(run: Callable[[], object]) -> float:
+    """Return the most megabytes (10^6) that Python's and NumPy's objects take while a function runs."""
+    tracemalloc.start()
+    run()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return round(peak / 1e6, 1)
+
+
 def measure(name: str, images: np.ndarray, turns: int = TURNS) -> list[dict]:
     """Return the rows of one shipped model. images: uint8 (n, 28, 28), at least BATCH for a figure that counts."""
     path = shipped(name)
@@ -56,6 +70,7 @@ def measure(name: str, images: np.ndarray, turns: int = TURNS) -> list[dict]:
                 "logits": found.size,
                 "differ": {rule: int(np.sum(found != ours)) for rule, ours in computed.items()},
                 "images_per_s": images_per_s(ways, min(BATCH, len(x)), turns),
+                "engine_mb": peak_mb(ways["engine"]),
             }
         )
     return rows

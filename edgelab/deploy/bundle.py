@@ -4,6 +4,8 @@ import contextlib
 import json
 from pathlib import Path
 
+from edgelab.infer.labels import attached
+
 MANIFEST = "bundle.json"
 FORMAT = "edgelab bundle 1"
 
@@ -29,7 +31,7 @@ def write_bundle(model: str | Path, to: str | Path | None = None, labels: list[s
 
     path = _model_path(model)
     content, classes = _check(path)
-    labels = labels or _attached_labels(content) or [str(i) for i in range(classes)]
+    labels = labels or attached(content).get("labels.txt", "").splitlines() or [str(i) for i in range(classes)]
     if len(labels) != classes:
         raise ValueError(f"labels: found {len(labels)} ({', '.join(labels[:3])}, …); {path.name} answers {classes}")
     folder = Path(f"{path.stem}_bundle" if to is None else to)
@@ -127,16 +129,6 @@ def _check(path: Path) -> tuple[bytes, int]:
             f"{path}: answers {answer.dtype} {answer.shape} for one image {shape}; expected logits (1, classes)"
         )
     return path.read_bytes(), answer.shape[1]
-
-
-def _attached_labels(content: bytes) -> list[str] | None:
-    """Return the classes that labels.txt in the .tflite itself names, or None."""
-    import io
-    import zipfile
-
-    with contextlib.suppress(zipfile.BadZipFile, KeyError), zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return archive.read("labels.txt").decode().splitlines()
-    return None
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -64,12 +64,28 @@ def unpack_tables(content: bytes, name: str = "model in memory") -> Any:
 def pack_tables(model: Any) -> bytes:
     """Return the bytes of a .tflite from its tables, as `unpack_tables` returned them.
 
+    Each buffer begins at a multiple of 16 bytes: the generated Pack aligns them to one, and kernels on small processors
+    read int32 at multiples of four. A buffer that nothing refers to any more is left empty.
+
     >>> file = pack_tables(unpack_tables(relu_tflite()))
     >>> file[4:8], len(unpack_tables(file).subgraphs)
     (b'TFL3', 1)
     """
     import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
 
+    class Aligned(schema.BufferT):
+        def Pack(self, builder):
+            if self.data is not None:
+                builder.Prep(16, len(self.data))
+            return super().Pack(builder)
+
+    used = {t.buffer for part in model.subgraphs or () for t in part.tensors or ()}
+    used |= {m.buffer for m in model.metadata or ()} | {0}
+    buffers = model.buffers or ()
+    for number, buffer in enumerate(buffers):
+        kept = buffer.data if number in used else None
+        buffers[number] = Aligned(data=None if kept is None else np.asarray(kept, np.uint8))
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

@@ -343,6 +343,11 @@ def test_labels_come_from_the_file_the_model_or_the_numbers(tmp_path, digits, mo
     with zipfile.ZipFile("own.tflite", "a") as archive:
         archive.writestr("labels.txt", "\n".join(names))
     assert json.loads((write_bundle("own.tflite") / "bundle.json").read_text())["labels"] == names
+    shutil.copy(shipped("tiny_int8"), "latin.tflite")
+    with zipfile.ZipFile("latin.tflite", "a") as archive:
+        archive.writestr("labels.txt", "\n".join(names).encode("utf-16"))
+    with pytest.raises(ValueError, match="labels.txt, attached to the .tflite, is no text in UTF-8"):
+        write_bundle("latin.tflite")
     with pytest.raises(ValueError, match="labels: found 2 .*; tiny_int8.tflite answers 10"):
         write_bundle("tiny_int8", "b", ["a", "b"])
     for data, says in [(b"", "no line"), (b"a\n\nb", "an empty line"), (b"\xff", "UTF-8")]:

@@ -13,7 +13,7 @@ from edgelab.infer.tflite import read
 from edgelab.quiet import quiet
 from edgelab.shrink.convert import child_process as apart
 from edgelab.shrink.convert.child_process import convert_apart, run_apart, unchecked
-from edgelab.shrink.convert.converter import MODES, to_tflite
+from edgelab.shrink.convert.converter import MODES, check_conversion, to_tflite
 from edgelab.train.networks.models import gru64, to_keras_bytes
 
 
@@ -193,3 +193,17 @@ def test_a_file_that_does_not_load_there_is_told():
     """Keras' own words change, so only that they come."""
     with pytest.raises(RuntimeError, match=r"unchecked, run in its own process: \w+Error: .+"):
         run_apart(unchecked, b"no file of Keras")
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [("int3", "unknown mode 'int3'"), ("int8", "needs calibration data"), ("float32", "is a Sequential without")],
+)
+def test_the_same_is_checked_with_and_without_a_process(mode, words):
+    """Two copies of the checks would drift apart: both call check_conversion."""
+    from keras import Sequential, layers
+
+    model = Sequential([layers.Dense(2)])
+    for convert in (to_tflite, convert_apart, lambda *a: check_conversion(*a, None, None, (0.0, 1.0))):
+        with pytest.raises(ValueError, match=words):
+            convert(model, mode)

@@ -9,7 +9,9 @@ from edgelab.infer.integer.activations import (
     exp_fixed,
     logistic_fixed,
     logistic_table,
+    newton_reciprocal,
     reciprocal_fixed,
+    saturating,
     softmax_fixed,
     softmax_table,
 )
@@ -45,3 +47,22 @@ def test_exponentials_and_reciprocals_of_integers():
         assert np.abs(exp_fixed(a, bits) - np.exp(a / 2.0 ** (31 - bits)) * 2**31).max() < 2**31 * 1e-6
     b = np.linspace(0, 2**31 - 1, 2_000).astype(np.int64)
     assert np.abs(reciprocal_fixed(b) - 2**31 / (1 + b / 2**31)).max() < 2**31 * 1e-7
+
+
+def test_the_integer_reciprocal_is_the_real_one():
+    """Its last bits go into every softmax, sigmoid and tanh by the rule "fixed"."""
+    a = np.random.default_rng(0).integers(0, 2**31, 10_000)
+    real = 2.0**30 / (1 + a / 2**31)
+    assert np.abs(newton_reciprocal(a) - real).max() <= 4
+    assert np.abs(reciprocal_fixed(a) - 2 * real).max() <= 8
+
+
+def test_far_from_zero_a_curve_is_flat():
+    """Where a step is wider than the curve, the multiplier would not fit: only the ends are left."""
+    q = np.arange(-128, 128).astype(np.int8)
+    for scale, middle in ((4.5, 0), (9.0, -128)):
+        found = saturating(q, scale, 0, lambda *_: 1 / 0)
+        assert found.tolist() == [-128] * 128 + [middle] + [127] * 127
+    assert (
+        saturating(q, 0.5, 10, lambda x, *_: 0 * x) == 0
+    ).sum() == 29  # fewer than 15 steps from zero: real inputs below 7.5

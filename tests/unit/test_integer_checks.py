@@ -35,6 +35,12 @@ def conv(w=None, b=None, **options):
     return one("CONV_2D", out=(1, 4, 4, 3), others=[weights, bias], **options)
 
 
+def depthwise(shape, **options):
+    """Write a depthwise convolution with weights of a shape."""
+    weights = {"shape": shape, "scale": 0.1, "data": np.ones(shape), "axis": 3}
+    return one("DEPTHWISE_CONV_2D", others=[weights], **{"strideH": 1, "strideW": 1, "padding": 1} | options)
+
+
 def without_options(content: bytes) -> Graph:
     graph = read(content)
     return graph._replace(operators=tuple(o._replace(options={}) for o in graph.operators))
@@ -84,37 +90,9 @@ REFUSED = {
     "scales of some channels": (lambda: conv(w={"scale": [0.1, 0.2]}), "weights without a scale"),
     "int16 weights": (lambda: conv(w={"dtype": "int16"}), "weights in int16; expected int8 or int4"),
     "channels": (lambda: conv(w={"shape": (3, 1, 1, 3), "data": np.ones((3, 1, 1, 3))}), "doesn't fit what it reads"),
-    "depthwise channels": (
-        lambda: one(
-            "DEPTHWISE_CONV_2D",
-            out=(1, 4, 4, 3),
-            strideH=1,
-            strideW=1,
-            padding=1,
-            others=[{"shape": (1, 1, 1, 3), "scale": 0.1, "data": np.ones((1, 1, 1, 3)), "axis": 3}],
-        ),
-        "doesn't fit what it reads",
-    ),
-    "depthwise stride 0": (
-        lambda: one(
-            "DEPTHWISE_CONV_2D",
-            strideH=0,
-            strideW=0,
-            padding=1,
-            others=[{"shape": (1, 1, 1, 2), "scale": 0.1, "data": np.ones((1, 1, 1, 2)), "axis": 3}],
-        ),
-        "doesn't fit what it reads",
-    ),
-    "depthwise kernel beyond the image": (
-        lambda: one(
-            "DEPTHWISE_CONV_2D",
-            strideH=1,
-            strideW=1,
-            padding=1,
-            others=[{"shape": (1, 7, 7, 2), "scale": 0.1, "data": np.ones((1, 7, 7, 2)), "axis": 3}],
-        ),
-        "doesn't fit what it reads",
-    ),
+    "depthwise channels": (lambda: depthwise((1, 1, 1, 3), out=(1, 4, 4, 3)), "doesn't fit what it reads"),
+    "depthwise stride 0": (lambda: depthwise((1, 1, 1, 2), strideH=0, strideW=0), "doesn't fit what it reads"),
+    "depthwise kernel beyond the image": (lambda: depthwise((1, 7, 7, 2)), "doesn't fit what it reads"),
     "bias of another length": (lambda: conv(b={"shape": (1,), "data": np.ones(1)}), r"int32 of shape \(1,\); expected"),
     "bias in float": (lambda: conv(b={"dtype": "float32"}), r"float32 of shape \(3,\); expected int32"),
     "weights of scale 0": (lambda: conv(w={"scale": 0.0}), "weights without a scale"),

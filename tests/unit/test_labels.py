@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgelab.artifacts import shipped
+from edgelab.infer.labels import attach, attached
 from edgelab.infer.runner import Runner
 from edgelab.infer.tflite import read
-from edgelab.shrink.convert.labels import attach, attached
 
 LABELS = "\n".join(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
 

@@ -226,8 +226,7 @@ def badge(name: str, notebook: nbformat.NotebookNode) -> list[str]:
 def budget(name: str, notebook: nbformat.NotebookNode) -> list[str]:
     """Without a budget, nothing holds a notebook to Binder's memory and a reader's patience."""
     found = notebook.metadata.get("edgelab", {}).get("budget", {})
-    # 07 peaks at 890 MB, and at 995 in a new clone, where libraries that were just written count for more.
-    memory = 300 if name[:2] in WITHOUT_TENSORFLOW else 1050 if name[:2] == "07" else 1000
+    memory = 300 if name[:2] in WITHOUT_TENSORFLOW else 1000
     problems = []
     for key, most in (("seconds", 90), ("memory_mb", memory)):
         value = found.get(key)

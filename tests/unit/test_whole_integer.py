@@ -85,9 +85,10 @@ def test_files_of_integers_alone_give_no_warning(mode):
     parts = [layers.Conv2D(4, 3), layers.BatchNormalization(), layers.ReLU(), layers.MaxPooling2D(), layers.Softmax()]
     with warnings.catch_warnings():
         warnings.filterwarnings("error", ".*in mode.*")
-        file = to_tflite(ends(*parts), mode, X)
+        model = ends(*parts)
+        file = to_tflite(model, mode, X)
+        assert repaired(file, model, X, mode) == file
     assert float_operators(file) == []
-    assert repaired(file) == file
 
 
 @pytest.mark.parametrize("cell", [layers.GRU, layers.SimpleRNN])

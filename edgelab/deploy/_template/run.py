@@ -25,11 +25,7 @@ PICTURES = (".npy", ".pgm", ".png", ".jpg", ".jpeg")
 
 
 class Model:
-    """The model of a bundle's folder, opened after its SHA-256 was compared with bundle.json.
-
-    >>> Model.__name__
-    'Model'
-    """
+    """The model of a bundle's folder, opened after its SHA-256 was compared with bundle.json."""
 
     def __init__(self, folder: Path = HERE) -> None:
         manifest = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
@@ -68,6 +64,7 @@ def files(paths: list[str]) -> Iterator[Path]:
 
 
 def main() -> int:
+    """Run the program; return its exit code: 0, 1 where something was left out, 2 where it could not start."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", nargs="*", help="files, or folders of files: .npy .pgm .png .jpg")
     parser.add_argument("--camera", help="pi (through picamera2), or a number or device (through OpenCV)")

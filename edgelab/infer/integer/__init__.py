@@ -29,7 +29,9 @@ from edgelab.infer.integer.activations import (
     exp_fixed,
     logistic_fixed,
     logistic_table,
+    newton_reciprocal,
     reciprocal_fixed,
+    saturating,
     softmax_fixed,
     softmax_table,
 )

@@ -6,6 +6,8 @@ is fused into the operator before it is a range to clip to: `activation_range` i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from edgelab.infer.integer.place import MISSING, Entry, Place, Step, over_axis_0, tabulated
@@ -64,18 +66,29 @@ def exp_fixed(a: np.ndarray, bits: int = 5) -> np.ndarray:
 
 
 def reciprocal_fixed(a: np.ndarray) -> np.ndarray:
-    """Return 2^31 / (1 + a / 2^31) for integers 0 <= a < 2^31, by three steps of Newton's method in integers.
+    """Return 2^31 / (1 + a / 2^31) for integers 0 <= a < 2^31.
 
-    Returns int64 in (2^30, 2^31]. Source: gemmlowp, fixedpoint.h, one_over_one_plus_x_for_x_in_0_1.
+    Returns int64 in (2^30, 2^31). Source: gemmlowp, fixedpoint.h, one_over_one_plus_x_for_x_in_0_1.
 
     >>> (reciprocal_fixed(np.array([0, 2**30, 2**31 - 1])) / 2**31).round(6).tolist()
+    [1.0, 0.666667, 0.5]
+    """
+    return np.minimum(newton_reciprocal(a) << 1, 2**31 - 1)
+
+
+def newton_reciprocal(a: np.ndarray) -> np.ndarray:
+    """Return 2^30 / (1 + a / 2^31) for integers 0 <= a < 2^31, by three steps of Newton's method in integers.
+
+    Returns int64 in about 2^29 to 2^30: 2 / (1 + a / 2^31) with 29 bits after the point.
+
+    >>> (newton_reciprocal(np.array([0, 2**30, 2**31 - 1])) / 2**30).round(6).tolist()
     [1.0, 0.666667, 0.5]
     """
     half = (a + 2**31) >> 1  # (1 + a) / 2, with 31 bits after the point
     x = round(48 / 17 * 2**29) + high_product(half, round(-32 / 17 * 2**29), 0)  # 29 bits after the point
     for _ in range(3):
         x = x + (high_product(x, (1 << 29) - high_product(half, x, 0), 0) << 2)
-    return np.minimum(x << 1, 2**31 - 1)
+    return x
 
 
 def softmax_fixed(q: np.ndarray, scale: float, beta: float = 1.0) -> np.ndarray:
@@ -130,15 +143,31 @@ def logistic_fixed(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     >>> logistic_fixed(np.array([-128, 0, 127], np.int8), 0.05, 0).tolist()
     [-128, 0, 127]
     """
+
+    def curve(x: np.ndarray, mantissa: np.ndarray, left: np.ndarray) -> np.ndarray:
+        share = reciprocal_fixed(exp_fixed(-np.abs(high_product(x, mantissa, left)), bits=4))
+        share = np.where(x < 0, 2**31 - 1 - share, share)
+        return np.where(x == 0, 0, np.minimum(shift_right(share, 23) - 128, 127))
+
+    return saturating(q, scale, zero_point, curve)
+
+
+def saturating(q: np.ndarray, scale: float, zero_point: int, curve: Callable[..., np.ndarray]) -> np.ndarray:
+    """Return a curve from -128 to 127 that is flat far from zero, as Micro computes sigmoid and tanh.
+
+    q: int8, any shape. curve: of x = q - zero_point and the multiplier by which x gets 4 bits before the point and 27
+    after it, as mantissa and shift. It is used for real inputs up to a limit from 7.5 to 15, which depends on the
+    mantissa; beyond it the ends are taken. Returns int8.
+
+    >>> saturating(np.array([-100, 3, 100], np.int8), 0.25, 0, lambda x, mantissa, shift: x).tolist()
+    [-128, 3, 127]
+    """
     x = q.astype(np.int64) - zero_point
     if scale > 4:  # a step of the input is wider than the curve: all but 0 lie at its ends, and from 8 on 0 does too
         return np.where(x == 0, 0 if scale < 8 else -128, np.where(x < 0, -128, 127)).astype(np.int8)
     mantissa, left = quantize_multiplier(float(scale) * 2**27)  # 4 bits before the point, 27 after
     near = np.abs(x) < int(15 * 2.0**27 / 2.0 ** int(left))
-    share = reciprocal_fixed(exp_fixed(-np.abs(high_product(np.where(near, x, 0), mantissa, left)), bits=4))
-    share = np.where(x < 0, 2**31 - 1 - share, share)
-    y = np.where(x == 0, 0, np.minimum(shift_right(share, 23) - 128, 127))
-    return np.where(near, y, np.where(x < 0, -128, 127)).astype(np.int8)
+    return np.where(near, curve(np.where(near, x, 0), mantissa, left), np.where(x < 0, -128, 127)).astype(np.int8)
 
 
 def _softmax(p: Place) -> Step:

@@ -6,7 +6,8 @@ be wrong with an operator is in concerns.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -19,10 +20,16 @@ from edgelab.infer.tflite import Graph, Operator, Tensor  # noqa: F401 (Tensor f
 CONTROL_FLOW = {"WHILE", "IF", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_CASE"}
 
 
-def check_graph(graph: Graph, runtime: str) -> None:
-    """Raise ValueError for a graph that the engine can't run as a runtime does: the ends, each operator, one image.
+# What `prepare` returns: the tensors that an operator reads, those that it makes, and its function.
+Prepared = tuple[tuple[int, ...], tuple[int, ...], Step]
 
-    The message names the operator with its number in the graph and, where known, the tensor that it makes.
+
+def check_graph(graph: Graph, runtime: str) -> tuple[bool, list[Prepared]]:
+    """Check that the engine can run a graph as a runtime does: the ends, each operator, one image.
+
+    Returns whether several images can be computed together (see `images_together`), and each operator as `prepare`
+    returns it: making them takes most of the time. Raises ValueError with the number of the operator at fault and,
+    where known, the tensor that it makes.
 
     >>> check_graph(Graph((), (), (), ()), "xnnpack")
     Traceback (most recent call last):
@@ -42,7 +49,9 @@ def check_graph(graph: Graph, runtime: str) -> None:
         if graph.tensors[number].data is not None:
             raise ValueError(f"{graph.name}: its input {graph.tensors[number].name!r} is a constant. Convert it again")
     together = images_together(graph)
-    _run_black_image(graph, [prepare(graph, number, runtime, together) for number in range(len(graph.operators))])
+    steps = [_prepared(graph, number, runtime, together) for number in range(len(graph.operators))]
+    _run_black_image(graph, steps)
+    return together, steps
 
 
 def check_inputs(graph: Graph, xs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -109,15 +118,28 @@ def _check_operator(graph: Graph, number: int, runtime: str) -> None:
     if kind not in STEPS:
         raise ValueError(f"{where} isn't supported; the engine has: {', '.join(STEPS)}")
     p = find_place(graph, number, runtime)
-    try:
+    with _naming_what_lacks(where):
         if wrong := fault(p):
             raise ValueError(f"{where} {wrong}")
-        prepare(graph, number, runtime)
+        if p.entry.mixes:
+            p.entry.mixes(p)  # `images_together` asks again, for all operators
+
+
+def _prepared(graph: Graph, number: int, runtime: str, together: bool) -> Prepared:
+    with _naming_what_lacks(find_place(graph, number, runtime).where):
+        return prepare(graph, number, runtime, together)
+
+
+@contextlib.contextmanager
+def _naming_what_lacks(where: str) -> Iterator[None]:
+    """Turn the errors of options and inputs that an operator should have into a ValueError."""
+    try:
+        yield
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError(f"{where} lacks what it needs ({error!r}). Convert the model again") from error
 
 
-def _run_black_image(graph: Graph, steps: list[tuple[tuple[int, ...], tuple[int, ...], Step]]) -> None:
+def _run_black_image(graph: Graph, steps: list[Prepared]) -> None:
     """Run one black image, so that a damaged graph fails here and not later."""
     values = {i: np.zeros(graph.tensors[i].shape, graph.tensors[i].dtype) for i in graph.inputs}
     for number, (reads, makes, step) in enumerate(steps):

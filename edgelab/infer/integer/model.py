@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from edgelab.infer.integer.checks import check_graph, check_inputs
-from edgelab.infer.integer.operators import images_together, prepare
 from edgelab.infer.smallest import relu_tflite  # noqa: F401 (for the example)
 from edgelab.infer.tflite import Graph, read
 
@@ -38,12 +37,9 @@ class IntegerModel:
     def __init__(self, tflite: bytes | str | Path | Graph, runtime: str = "reference") -> None:
         self.graph = tflite if isinstance(tflite, Graph) else read(tflite)
         self.runtime = runtime
-        check_graph(self.graph, runtime)
-        self.together = images_together(self.graph)
-        numbers = range(len(self.graph.operators))
-        self._steps = [prepare(self.graph, number, runtime, self.together) for number in numbers]
+        self.together, self._steps = check_graph(self.graph, runtime)
         last = {i: n for n, (reads, _, _) in enumerate(self._steps) for i in reads if i not in self.graph.outputs}
-        self._dead_after = [[i for i, at in last.items() if at == n] for n in numbers]
+        self._dead_after = [[i for i, at in last.items() if at == n] for n in range(len(self._steps))]
         self.inputs, self.outputs = (tuple(self.graph.tensors[i] for i in ends) for ends in self.graph[2:4])
         self.input, self.output = self.inputs[0], self.outputs[0]
 

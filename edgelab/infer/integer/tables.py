@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgelab.infer.integer.activations import exp_fixed
+from edgelab.infer.integer.activations import exp_fixed, newton_reciprocal, saturating
 from edgelab.infer.integer.place import MISSING, Entry, Place, Step, tabulated
-from edgelab.infer.integer.rounding import half_away, high_product, quantize_multiplier, rescale, shift_right
+from edgelab.infer.integer.rounding import half_away, rescale, shift_right
 
 
 def quantize_table(y: np.ndarray, scale: float, zero_point: int, rule: str) -> np.ndarray:
@@ -79,20 +79,14 @@ def tanh_fixed(q: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     >>> tanh_fixed(np.array([-128, 0, 127], np.int8), 0.01, 0).tolist()
     [-110, 0, 109]
     """
-    x = q.astype(np.int64) - zero_point
-    if scale > 4:  # a step of the input is wider than the curve: all but 0 lie at its ends, and from 8 on 0 does too
-        return np.where(x == 0, 0 if scale < 8 else -128, np.where(x < 0, -128, 127)).astype(np.int8)
-    mantissa, left = quantize_multiplier(float(scale) * 2**27)  # 4 bits before the point, 27 after
-    near = np.abs(x) < int(15 * 2.0**27 / 2.0 ** int(left))
-    a = rescale(np.where(near, x, 0), mantissa, left, "double")
-    # The same bits with 5 of them before the point are 2 |x|.
-    half = (exp_fixed(-np.abs(a)) + 2**31) >> 1
-    inverse = round(48 / 17 * 2**29) + high_product(half, round(-32 / 17 * 2**29), 0)
-    for _ in range(3):  # Newton's method: inverse is 1 / half, with 29 bits after the point
-        inverse = inverse + (high_product(inverse, (1 << 29) - high_product(half, inverse, 0), 0) << 2)
-    share = np.sign(a) * np.minimum((inverse - (1 << 29)) << 2, 2**31 - 1)
-    y = np.clip(shift_right(share, 24), -128, 127)
-    return np.where(near, y, np.where(x < 0, -128, 127)).astype(np.int8)
+
+    def curve(x: np.ndarray, mantissa: np.ndarray, left: np.ndarray) -> np.ndarray:
+        a = rescale(x, mantissa, left, "double")
+        # The same bits with 5 of them before the point are 2 |x|.
+        share = np.minimum((newton_reciprocal(exp_fixed(-np.abs(a))) - (1 << 29)) << 2, 2**31 - 1)
+        return np.clip(shift_right(np.sign(a) * share, 24), -128, 127)
+
+    return saturating(q, scale, zero_point, curve)
 
 
 def _table(p: Place, function: Callable[[np.ndarray], np.ndarray]) -> Step:

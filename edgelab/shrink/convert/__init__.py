@@ -5,7 +5,6 @@ from edgelab.shrink.convert.biases import (
     check_biases,
     float_biases,
     integer_biases,
-    packed,
     repair_biases,
     stated_biases,
     uneven_biases,
@@ -14,6 +13,7 @@ from edgelab.shrink.convert.child_process import convert_apart, describe_exit, r
 from edgelab.shrink.convert.converter import (
     MODES,
     check_calibration,
+    check_conversion,
     check_convertible,
     label_count,
     refuse_loops,
@@ -22,7 +22,6 @@ from edgelab.shrink.convert.converter import (
 )
 from edgelab.shrink.convert.folding import fold, fold_batch_norm
 from edgelab.shrink.convert.fused_lstm import lstm_tflite
-from edgelab.shrink.convert.labels import attach, attached
 from edgelab.shrink.convert.moves import float_moves, move_integers
 from edgelab.shrink.convert.onnx_export import (
     LAST,

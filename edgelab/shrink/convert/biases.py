@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from edgelab.infer.tflite import Graph, read
+from edgelab.infer.tflite_tables import pack_tables, unpack_tables
 
 if TYPE_CHECKING:
     import keras
@@ -217,7 +218,7 @@ def _written(tflite: bytes, graph: Graph, wrong: list[tuple[Bias, np.ndarray]]) 
     """Write biases, and the weights whose scales they need, into a copy of the file."""
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.ModelT.InitFromPackedBuf(tflite, 0)
+    model = unpack_tables(tflite)
     part = model.subgraphs[0]
     for bias, values in wrong:
         operator, kind = part.operators[bias.operator], graph.operators[bias.operator].kind
@@ -240,7 +241,7 @@ def _written(tflite: bytes, graph: Graph, wrong: list[tuple[Bias, np.ndarray]]) 
         b.quantization.scale = step.astype(np.float32)[: 1 if len(old.scale) == 1 else None]
         b.quantization.zeroPoint = np.zeros(len(b.quantization.scale), np.int64)
         model.buffers[b.buffer].data = _bytes(np.rint(values / step).astype(dtype), "")
-    return packed(model)
+    return pack_tables(model)
 
 
 def _own(model: Any, operator: Any, place: int) -> Any:
@@ -268,31 +269,3 @@ def _bytes(values: np.ndarray, dtype: str) -> np.ndarray:
         halves = np.append(values.reshape(-1), np.zeros(values.size % 2, np.int8)).astype(np.uint8) & 15
         return halves[::2] | halves[1::2] << 4
     return np.frombuffer(values.astype(values.dtype.newbyteorder("<")).tobytes(), np.uint8)
-
-
-def packed(model: Any) -> bytes:
-    """Return the bytes of a .tflite from LiteRT's object ModelT, each buffer at a multiple of 16 bytes.
-
-    The generated Pack aligns buffers to one byte; kernels on small processors read int32 at multiples of four.
-
-    >>> from ai_edge_litert import schema_py_generated as schema
-    >>> packed(schema.ModelT(3, buffers=[schema.BufferT()]))[4:8]
-    b'TFL3'
-    """
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
-    class Aligned(schema.BufferT):
-        def Pack(self, builder):
-            if self.data is not None:
-                builder.Prep(16, len(self.data))
-            return super().Pack(builder)
-
-    used = {t.buffer for part in model.subgraphs or () for t in part.tensors}
-    used |= {m.buffer for m in model.metadata or ()} | {0}
-    for number, buffer in enumerate(model.buffers):
-        kept = buffer.data if number in used else None  # a buffer that nothing refers to any more is left empty
-        model.buffers[number] = Aligned(data=None if kept is None else np.asarray(kept, np.uint8))
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())

@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgelab.shrink.convert.converter import (
-    CALIBRATED,
-    MODES,
-    check_calibration,
-    check_convertible,
-    label_count,
-    refuse_loops,
-    repaired,
-)
-from edgelab.shrink.convert.whole_integer import warn_of_float
+from edgelab.shrink.convert.converter import CALIBRATED, check_conversion, repaired
 from edgelab.train.networks.models import to_keras_bytes
 from edgelab.train.structure import every_layer
 
@@ -172,22 +163,13 @@ def convert_apart(
     Traceback (most recent call last):
     ValueError: unknown mode 'int4'; the modes are: float32, float16, dynamic, int8, int8_float_io, int16x8
     """
-    if mode not in MODES:
-        raise ValueError(f"unknown mode {mode!r}; the modes are: {', '.join(MODES)}")
-    if mode in CALIBRATED:
-        if calibration is None:
-            raise ValueError(f"mode {mode!r} needs calibration data: float32, a few hundred real inputs of every class")
-        shape, classes = check_convertible(model), None if labels is None else label_count(model)
-        check_calibration(calibration, shape, labels, classes, input_range)
-    else:
-        check_convertible(model)
+    check_conversion(model, mode, calibration, labels, input_range)
     for layer in every_layer(model):
         if type(layer).__name__ == "Lambda" or not type(layer).__module__.startswith("keras."):
             raise ValueError(
                 f"layer {layer.name!r} of {model.name!r} is a {type(layer).__name__}, whose code no file holds: "
                 "the other process can't build it. Convert with to_tflite, or build the model of Keras' own layers"
             )
-    refuse_loops(model, mode)
     samples = np.asarray(calibration) if mode in CALIBRATED else None
     try:
         tflite = run_apart(unchecked, to_keras_bytes(model), mode, samples, timeout=timeout)
@@ -197,7 +179,4 @@ def convert_apart(
         if isinstance(error, TimeoutError):
             advice = "pass a longer timeout, or fewer calibration samples"
         raise type(error)("\n".join([f"{model.name!r} to {mode}: {first}; {advice}", *others])) from error
-    if samples is not None:
-        tflite = repaired(tflite)
-        warn_of_float(tflite, mode, model.name)
-    return tflite
+    return tflite if samples is None else repaired(tflite, model, samples, mode)

@@ -154,6 +154,32 @@ def refuse_loops(model: keras.Model, mode: str) -> None:
         )
 
 
+def check_conversion(
+    model: keras.Model,
+    mode: str,
+    calibration: np.ndarray | None,
+    labels: np.ndarray | None,
+    input_range: tuple[float, float],
+) -> tuple[int, ...]:
+    """Check all that a conversion needs before TensorFlow starts; return the shape of the model's input.
+
+    Arguments and errors as for `to_tflite`, which calls it, as `convert_apart` does.
+
+    >>> check_conversion(None, "int4", None, None, (0.0, 1.0))
+    Traceback (most recent call last):
+    ValueError: unknown mode 'int4'; the modes are: float32, float16, dynamic, int8, int8_float_io, int16x8
+    """
+    if mode not in MODES:
+        raise ValueError(f"unknown mode {mode!r}; the modes are: {', '.join(MODES)}")
+    if mode in CALIBRATED and calibration is None:
+        raise ValueError(f"mode {mode!r} needs calibration data: float32, a few hundred real inputs of every class")
+    shape = check_convertible(model)
+    if mode in CALIBRATED:
+        check_calibration(calibration, shape, labels, None if labels is None else label_count(model), input_range)
+    refuse_loops(model, mode)
+    return shape
+
+
 def to_tflite(
     model: keras.Model,
     mode: str,
@@ -178,18 +204,10 @@ def to_tflite(
     >>> to_tflite(model, "float32")[4:8]
     b'TFL3'
     """
-    if mode not in MODES:
-        raise ValueError(f"unknown mode {mode!r}; the modes are: {', '.join(MODES)}")
-    if mode in CALIBRATED and calibration is None:
-        raise ValueError(f"mode {mode!r} needs calibration data: float32, a few hundred real inputs of every class")
-    shape = check_convertible(model)
-    if mode in CALIBRATED:
-        check_calibration(calibration, shape, labels, None if labels is None else label_count(model), input_range)
+    shape = check_conversion(model, mode, calibration, labels, input_range)
 
     import keras
     import tensorflow as tf
-
-    refuse_loops(model, mode)
 
     # Batch 1: a runtime can plan all memory for it, and LiteRT.js refuses a batch that is open.
     inputs = keras.Input(shape, batch_size=1, name="image")
@@ -221,10 +239,7 @@ def to_tflite(
         raise RuntimeError(f"{model.name!r}: {unknown}\n{error}" if unknown else str(error)) from error
     if mode not in CALIBRATED:
         return tflite
-    tflite = repaired(tflite)
-    warn_of_float(tflite, mode, model.name)
-    warn_of_error(tflite, model, np.asarray(calibration)[:: -(-len(calibration) // 8)], mode)
-    return tflite
+    return repaired(tflite, model, calibration, mode)
 
 
 def _unwritten(message: str) -> str:
@@ -237,12 +252,18 @@ def _unwritten(message: str) -> str:
     return f"the converter can't write {', '.join(named)}" if named else ""
 
 
-def repaired(tflite: bytes) -> bytes:
+def repaired(tflite: bytes, model: keras.Model, calibration: np.ndarray, mode: str) -> bytes:
     """Return a file in integers with its biases, scales of copies, float moves and versions of operators repaired.
 
-    >>> repaired(b"1234TFL2")  # doctest: +ELLIPSIS
+    Arguments as for `to_tflite`, with the file that the converter wrote. Warns (UserWarning) of operators that stay
+    float32, and of answers far from Keras' on a few calibration samples.
+
+    >>> repaired(b"1234TFL2", None, None, "int8")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
     ValueError: model in memory: not a .tflite (8 bytes, no TFL3 mark at byte 4). Convert a Keras model with ...
     """
-    return for_all_kernels(move_integers(fold_constants(repair_scales(repair_biases(tflite)))))
+    tflite = for_all_kernels(move_integers(fold_constants(repair_scales(repair_biases(tflite)))))
+    warn_of_float(tflite, mode, model.name)
+    warn_of_error(tflite, model, np.asarray(calibration)[:: -(-len(calibration) // 8)], mode)
+    return tflite

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgelab.infer.tflite import Graph, read
-from edgelab.shrink.convert.biases import packed
+from edgelab.infer.tflite_tables import pack_tables, unpack_tables
 
 # Operators that move values, with the input that holds them.
 MOVING = {"SPLIT": 1, "SPLIT_V": 0, "UNPACK": 0, "SLICE": 0, "STRIDED_SLICE": 0, "TRANSPOSE": 0, "RESHAPE": 0}
@@ -48,13 +48,11 @@ def move_integers(tflite: bytes) -> bytes:
     """
     from copy import deepcopy
 
-    from ai_edge_litert import schema_py_generated as schema
-
     graph = read(tflite)
     numbers = float_moves(graph)
     if not numbers:
         return tflite
-    model = schema.ModelT.InitFromPackedBuf(tflite, 0)
+    model = unpack_tables(tflite)
     part = model.subgraphs[0]
     for number in numbers:
         operator, place = part.operators[number], MOVING[graph.operators[number].kind]
@@ -69,7 +67,7 @@ def move_integers(tflite: bytes) -> bytes:
             if graph.operators[number].kind != "RESHAPE" or each is not operator:
                 code.version = max(code.version, 2)  # the first that takes integers
     part.operators = [o for o in part.operators if not _unread(o, model, part)]
-    return packed(model)
+    return pack_tables(model)
 
 
 def _unread(operator: Any, model: Any, part: Any) -> bool:

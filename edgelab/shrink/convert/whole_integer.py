@@ -8,7 +8,7 @@ import numpy as np
 
 from edgelab.infer.runner import open_interpreter
 from edgelab.infer.tflite import Graph, Tensor, read
-from edgelab.shrink.convert.biases import packed
+from edgelab.infer.tflite_tables import pack_tables, unpack_tables
 
 if TYPE_CHECKING:
     import keras
@@ -86,7 +86,7 @@ def repair_scales(tflite: bytes) -> bytes:
     wrong = scales_apart(graph)
     if not wrong:
         return tflite
-    model = schema.ModelT.InitFromPackedBuf(tflite, 0)
+    model = unpack_tables(tflite)
     part, kind = model.subgraphs[0], schema.BuiltinOperator.QUANTIZE
     model.operatorCodes.append(schema.OperatorCodeT(builtinCode=kind, deprecatedBuiltinCode=kind, version=2))
     options = schema.BuiltinOptions.QuantizeOptions, schema.QuantizeOptionsT()
@@ -102,7 +102,7 @@ def repair_scales(tflite: bytes) -> bytes:
         operator.outputs = [between]
         added = schema.OperatorT(len(model.operatorCodes) - 1, [between], [made], *options)
         part.operators.insert(number + 1, added)
-    return packed(model)
+    return pack_tables(model)
 
 
 def fold_constants(tflite: bytes) -> bytes:
@@ -133,7 +133,7 @@ def fold_constants(tflite: bytes) -> bytes:
     for number in graph.inputs:
         interpreter.set_tensor(number, np.zeros_like(interpreter.get_tensor(number)))
     interpreter.invoke()
-    model = schema.ModelT.InitFromPackedBuf(tflite, 0)
+    model = unpack_tables(tflite)
     part = model.subgraphs[0]
     read_later = {
         each
@@ -147,7 +147,7 @@ def fold_constants(tflite: bytes) -> bytes:
         values = np.ascontiguousarray(interpreter.get_tensor(number))
         model.buffers.append(schema.BufferT(data=np.frombuffer(values.tobytes(), np.uint8)))
     part.operators = [operator for n, operator in enumerate(part.operators) if n not in constant]
-    return packed(model)
+    return pack_tables(model)
 
 
 def _ends(graph: Graph, number: int) -> list[int]:
@@ -164,7 +164,7 @@ def for_all_kernels(tflite: bytes) -> bytes:
 
     >>> from ai_edge_litert import schema_py_generated as schema
     >>> code = schema.OperatorCodeT(builtinCode=schema.BuiltinOperator.TILE, version=3)
-    >>> file = for_all_kernels(packed(schema.ModelT(3, operatorCodes=[code], buffers=[schema.BufferT()])))
+    >>> file = for_all_kernels(pack_tables(schema.ModelT(3, operatorCodes=[code], buffers=[schema.BufferT()])))
     >>> schema.Model.GetRootAs(file).OperatorCodes(0).Version()
     2
     """
@@ -187,7 +187,7 @@ def warn_of_float(tflite: bytes, mode: str, name: str) -> None:
     mode, name: of the conversion and the model, for the message. Of a layer's operators one is named.
 
     >>> from ai_edge_litert import schema_py_generated as schema
-    >>> warn_of_float(packed(schema.ModelT(3, subgraphs=[schema.SubGraphT(tensors=[], inputs=[], outputs=[])],
+    >>> warn_of_float(pack_tables(schema.ModelT(3, subgraphs=[schema.SubGraphT(tensors=[], inputs=[], outputs=[])],
     ...                                    buffers=[schema.BufferT()])), "int8", "net")
     """
     import warnings
@@ -201,7 +201,7 @@ def warn_of_float(tflite: bytes, mode: str, name: str) -> None:
             "The file does not run where only integers can, and is slower. Where that matters, use other layers, such "
             "as BatchNormalization in place of LayerNormalization, and ReLU in place of ELU or a slope",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,  # who called to_tflite, or convert_apart
         )
 
 
@@ -242,7 +242,7 @@ def warn_of_error(tflite: bytes, model: keras.Model, x: np.ndarray, mode: str) -
             f"where Keras' answers are {size:.3g} (root mean squares). Find the layer with layer_errors of "
             "edgelab.shrink.quantize, give calibration data like the real inputs, or use mode int16x8",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,  # who called to_tflite, or convert_apart
         )
 
 

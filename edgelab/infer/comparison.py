@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,8 +55,8 @@ def compare_tflite(
     """Compare the engine with LiteRT's kernels on a file, and name the first operator that differs.
 
     inputs: an array (n, …) for each input; by default random ones. runtimes: those of LiteRT. A file whose hash is not
-    recorded beside it is opened in another process first. Raises ValueError for what the engine can't run, or LiteRT
-    can't open.
+    recorded beside it is opened in another process first. A runtime that has no kernel for an operator is left out.
+    Raises ValueError for what the engine can't run by any of the rules, or LiteRT can't open.
 
     >>> Path("relu.tflite").write_bytes(relu_tflite()) > 0
     True
@@ -65,11 +65,11 @@ def compare_tflite(
     """
     graph = read(path)
     xs = random_inputs(graph) if inputs is None else list(inputs)
-    computed = {runtime: engine_outputs(path, xs, runtime) for runtime in runtimes}
+    computed = _by_rule(path, xs, runtimes)
     if recorded_sha256(path) is None:
         probe(path)
     found = []
-    for runtime in runtimes:
+    for runtime in computed:
         try:
             theirs = runtime_outputs(path, xs, runtime)
         except (ValueError, RuntimeError) as error:
@@ -95,16 +95,29 @@ def rules_that_give(path: str | Path, inputs: Sequence[np.ndarray], expected: Se
     """Return, for each runtime's rule, in how many values the engine differs from answers recorded on a device.
 
     inputs, expected: an array (n, …) for each input and output, in the file's integers. 0 names the rule that the
-    device follows; where none has 0, the device rounds in another way, or gets other inputs. Raises ValueError where
-    shapes don't fit.
+    device follows; where none has 0, the device rounds in another way, or gets other inputs. A rule by which the engine
+    can't run the file is left out. Raises ValueError where none is left, and where shapes don't fit.
 
     >>> rules_that_give(b"", [], [])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
     ValueError: model in memory: not a .tflite (0 bytes, no TFL3 mark at byte 4)...
     """
-    found = {rule: engine_outputs(path, list(inputs), rule) for rule in RULES}
+    found = _by_rule(path, list(inputs), RULES)
     shapes = [each.shape for each in next(iter(found.values()))]
     if [np.shape(each) for each in expected] != shapes:
         raise ValueError(f"the answers have shapes {[np.shape(e) for e in expected]}; the model makes {shapes}")
     return {rule: sum(int(np.sum(a != b)) for a, b in zip(expected, made, strict=True)) for rule, made in found.items()}
+
+
+def _by_rule(path: str | Path, xs: list[np.ndarray], rules: Iterable[str]) -> dict[str, list[np.ndarray]]:
+    """Return the engine's outputs by each rule by which it can run the file; raise its ValueError if there is none."""
+    found, refusal = {}, None
+    for rule in rules:
+        try:
+            found[rule] = engine_outputs(path, xs, rule)
+        except ValueError as error:
+            refusal = error
+    if not found and refusal is not None:
+        raise refusal
+    return found

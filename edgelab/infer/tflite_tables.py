@@ -71,6 +71,8 @@ def pack_tables(model: Any) -> bytes:
     >>> file[4:8], len(unpack_tables(file).subgraphs)
     (b'TFL3', 1)
     """
+    from copy import copy
+
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
@@ -82,10 +84,11 @@ def pack_tables(model: Any) -> bytes:
 
     used = {t.buffer for part in model.subgraphs or () for t in part.tensors or ()}
     used |= {m.buffer for m in model.metadata or ()} | {0}
-    buffers = model.buffers or ()
-    for number, buffer in enumerate(buffers):
-        kept = buffer.data if number in used else None
-        buffers[number] = Aligned(data=None if kept is None else np.asarray(kept, np.uint8))
+    made = copy(model)  # the caller's tables stay as they are
+    made.buffers = []
+    for number, buffer in enumerate(model.buffers or ()):
+        kept = None if buffer.data is None or number not in used else np.asarray(buffer.data, np.uint8)
+        made.buffers.append(Aligned(kept, buffer.offset, buffer.size))
     builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
+    builder.Finish(made.Pack(builder), b"TFL3")
     return bytes(builder.Output())

@@ -9,7 +9,7 @@ from edgelab.cli import main
 from edgelab.infer import comparison
 from edgelab.infer.comparison import Difference, compare_tflite, random_inputs, rules_that_give
 from edgelab.infer.inspection import Inspection, Part, describe, inspect_tflite
-from edgelab.infer.parity import runtime_outputs
+from edgelab.infer.parity import RESOLVERS, runtime_outputs
 from edgelab.infer.tflite import read
 from edgelab.infer.tflite_cost import count_tflite
 
@@ -105,6 +105,18 @@ def test_the_rule_that_a_device_follows_is_found():
         assert max(found.values()) > 0
     with pytest.raises(ValueError, match=r"the answers have shapes .*; the model makes \[\(200, 10\)\]"):
         rules_that_give(shipped("best_int8"), x, [answers[0][:5]])
+
+
+def test_a_runtime_without_a_kernel_is_left_out(tmp_path):
+    """TensorFlow Lite Micro has no TILE: the other rules are compared all the same."""
+    file = File()
+    x, y = file.tensor((1, 4), 0.05, 3), file.tensor((1, 8), 0.05, 3)
+    file.operator("TILE", [x, file.tensor((2,), dtype="int32", data=[1, 2])], [y])
+    (tmp_path / "tile.tflite").write_bytes(file.bytes([x], [y]))
+    q = np.int8([[1, 2, 3, 4]])
+    assert rules_that_give(tmp_path / "tile.tflite", [q], [np.tile(q, 2)]) == dict.fromkeys(RESOLVERS, 0)
+    with pytest.raises(ValueError, match="TILE"):
+        compare_tflite(tmp_path / "tile.tflite", [q], ["micro"])
 
 
 def test_a_file_that_litert_refuses_is_told(tmp_path):
